@@ -1,0 +1,115 @@
+"""What both Faust apps share: the options that keep Faust from losing messages, and a lifecycle.
+
+The options follow from what Faust's source does; docs/adr/0003 says which and why.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import faust
+from faust.app.base import BootStrategy
+
+from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.settings import Settings
+from streamapp.slots import take_slot
+
+__all__ = ["LifecycleApp", "Parts", "WithoutWeb", "faust_options"]
+
+MiB = 1024 * 1024
+
+
+class Parts(Protocol):
+    """What an app starts before it takes messages, and stops after."""
+
+    async def start(self) -> None:
+        """Before the consumer starts."""
+
+    async def started(self) -> None:
+        """Once the producer and the agents run."""
+
+    async def stop(self) -> None:
+        """When the app stops, before its consumer does."""
+
+
+class WithoutWeb(BootStrategy):
+    """`faust worker` switches the web server on by itself; a model worker has none, so ports never clash."""
+
+    enable_web = False
+
+    def web_server(self) -> Any:
+        """None."""
+        return []
+
+
+class LifecycleApp(faust.App):
+    """A Faust app that starts and stops its `parts` with it, and says in a sentence why it can't start."""
+
+    parts: Parts
+
+    async def on_first_start(self) -> None:
+        """Start the parts: nothing is consumed before they are ready."""
+        await super().on_first_start()
+        try:
+            await self.parts.start()
+        except (ConfigurationError, BrokerUnavailable) as error:
+            _leave(error)
+
+    async def on_started(self) -> None:
+        """Everything runs."""
+        await super().on_started()
+        await self.parts.started()
+
+    async def on_stop(self) -> None:
+        """Stop the parts first."""
+        await self.parts.stop()
+        await super().on_stop()
+
+
+def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
+    """The options of both apps; `role` tells their static members apart (KIP-345)."""
+    return {
+        "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
+        "processing_guarantee": "at_least_once",
+        "topic_partitions": settings.topic_partitions,
+        "topic_replication_factor": settings.topic_replicas,
+        "topic_allow_declare": False,  # streamapp.topics provisions them all
+        "topic_disable_leader": True,
+        "store": "memory://",
+        "datadir": str(settings.home / "faust"),
+        "consumer_group_instance_id": f"{socket.gethostname()}-{role}-{take_slot(settings.home / 'slots', role)}",
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": 8 * MiB,
+        "producer_max_request_size": 8 * MiB,
+        "producer_request_timeout": 30.0,
+        "producer_acks": -1,
+        "broker_session_timeout": 10.0,
+        "broker_heartbeat_interval": 2.0,
+        "broker_commit_interval": 1.0,
+        "broker_request_timeout": 30.0,
+        "stream_buffer_maxsize": 256,
+        "stream_wait_empty": True,
+        "web_bind": settings.web_host,
+        "web_port": settings.web_port,
+        "web_host": settings.web_host,
+        "web_in_thread": False,
+        "web_tables_enabled": False,
+        "web_router_enabled": False,
+        "web_stats_enabled": False,
+        "web_graph_enabled": False,
+        "web_metrics_enabled": False,
+        "web_application_options": {"client_max_size": settings.max_body_bytes},
+        "autodiscover": False,
+        "logging_config": None,
+    }
+
+
+def _leave(error: Exception) -> None:
+    import sys
+
+    sys.stderr.write(f"streamapp: {error}\n")
+    sys.stderr.flush()
+    os._exit(78 if isinstance(error, ConfigurationError) else 69)

@@ -1,0 +1,1 @@
+"""Delivery: e-mails and notifications, each effectively once."""

@@ -1,0 +1,1 @@
+"""Documents: what was posted, by reference, and read as tasks want it."""

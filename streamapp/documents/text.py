@@ -1,0 +1,45 @@
+"""Plain text as tasks get it: UTF-8 without a byte order mark."""
+
+from __future__ import annotations
+
+import codecs
+from email.message import Message
+
+from streamapp.errors import BadDocument
+
+__all__ = ["is_text", "normalise_text"]
+
+MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+def is_text(media_type: str) -> bool:
+    """Whether documents of this type are characters."""
+    return media_type.startswith("text/")
+
+
+def normalise_text(content: bytes, media_type: str) -> bytes:
+    """The same text in UTF-8, by its byte order mark, its declared charset, or as the UTF-8 that it is.
+
+    Raises `BadDocument`, in words for the sender.
+    """
+    marked = next((encoding for mark, encoding in MARKS if content.startswith(mark)), None)
+    encoding = marked or _charset(media_type) or "utf-8"
+    try:
+        text = content.decode(encoding)
+    except LookupError as error:
+        raise BadDocument(f"The charset {encoding!r} is not known; send UTF-8.") from error
+    except UnicodeError as error:
+        raise BadDocument(
+            f"The text is not {encoding}: {error}. Send UTF-8, or name its charset in the type."
+        ) from error
+    if "\0" in text:
+        raise BadDocument("The text holds NUL characters (U+0000); is it text at all?")
+    if not text.strip():
+        raise BadDocument("The text is empty.")
+    return text.encode("utf-8")
+
+
+def _charset(media_type: str) -> str | None:
+    header = Message()
+    header["Content-Type"] = media_type
+    return header.get_content_charset()

@@ -1,0 +1,128 @@
+"""How an agent works on messages: bounded, guarded, and acknowledged in order.
+
+Faust acknowledges what leaves an agent by an exception, and commits past a message that is still in work when a later
+one is acknowledged first. So nothing escapes from here, and an acknowledgement waits until every earlier message of its
+partition has one. Messages are worked on concurrently up to a limit, because one that waits (for SMTP, for a process)
+must not hold up the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from faust.streams import Stream
+from faust.types import TP, EventT
+
+from streamapp.errors import Permanent, Transient
+from streamapp.retry import Backoff
+from streamapp.wire import Undecodable
+
+__all__ = ["DeadLetters", "Flow", "InOrder"]
+
+logger = logging.getLogger(__name__)
+
+BUG_ATTEMPTS = 3
+
+
+class DeadLetters(Protocol):
+    """Where messages go that can't be worked on."""
+
+    async def bury(self, event: EventT[Any], reason: str) -> None:
+        """Put the message's bytes and place onto the dead-letter topic; returns when the broker has them."""
+
+
+class InOrder:
+    """Acknowledges the messages of each partition in the order of their offsets, whatever order their work ends in."""
+
+    def __init__(self) -> None:
+        self._open: dict[TP, deque[_Ticket]] = {}
+
+    def take(self, event: EventT[Any]) -> _Ticket:
+        """Note that work on a message begins. Offsets going back mean a rebalance: older tickets count no more."""
+        line = self._open.setdefault(event.message.tp, deque())
+        if line and event.message.offset <= line[-1].event.message.offset:
+            line.clear()
+        ticket = _Ticket(event)
+        line.append(ticket)
+        return ticket
+
+    def done(self, ticket: _Ticket) -> None:
+        """Work on the message has ended: acknowledge it, and those after it that only waited for it."""
+        ticket.done = True
+        line = self._open[ticket.event.message.tp]
+        while line and line[0].done:
+            line.popleft().event.ack()
+
+
+class _Ticket:
+    __slots__ = ("done", "event")
+
+    def __init__(self, event: EventT[Any]) -> None:
+        self.event = event
+        self.done = False
+
+
+class Flow:
+    """Runs one agent's handler on a stream: at most `limit` messages at a time."""
+
+    def __init__(self, name: str, handle: Callable[[Any], Awaitable[None]], dead: DeadLetters, limit: int) -> None:
+        self.name = name
+        self._handle = handle
+        self._dead = dead
+        self._free = asyncio.Semaphore(limit)
+        self._order = InOrder()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self, stream: Stream[Any]) -> None:
+        """Take messages until the stream ends. Never raises but for cancellation."""
+        async for event in stream.noack().events():
+            await self._free.acquire()
+            ticket = self._order.take(event)
+            task = asyncio.create_task(
+                self._work(ticket), name=f"{self.name} {event.message.tp} {event.message.offset}"
+            )
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    @property
+    def busy(self) -> int:
+        """Messages in work."""
+        return len(self._tasks)
+
+    async def _work(self, ticket: _Ticket) -> None:
+        try:
+            await self._guarded(ticket.event)
+        except asyncio.CancelledError:
+            return  # the process ends; unacknowledged, the message comes again
+        else:
+            self._order.done(ticket)
+        finally:
+            self._free.release()
+
+    async def _guarded(self, event: EventT[Any]) -> None:
+        """Handle a message until it is handled: again while the failure is transient, else as a dead letter."""
+        backoff = Backoff()
+        bugs = 0
+        while True:
+            try:
+                if isinstance(event.value, Undecodable):
+                    await self._dead.bury(event, event.value.reason)
+                else:
+                    await self._handle(event.value)
+                return
+            except Transient as error:
+                logger.warning("%s waits, because %s", self.name, error)
+            except Permanent as error:
+                event.value = Undecodable(str(error))
+                continue
+            except Exception as error:
+                bugs += 1
+                logger.exception("%s raised on a message, attempt %d", self.name, bugs)
+                if bugs == BUG_ATTEMPTS:
+                    event.value = Undecodable(f"{type(error).__name__}: {error}")
+                    continue
+            await backoff.wait()

@@ -1,0 +1,41 @@
+"""What names things: a run of a job and the ids derived from it, so that doing a step twice changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from email.utils import parseaddr
+
+__all__ = ["DEFAULT_TENANT", "Run", "delivery_id", "digest", "message_id"]
+
+DEFAULT_TENANT = "default"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Run:
+    """One run of a job: the key of everything. A retry raises `run`, and results of an older run are dropped."""
+
+    tenant: str
+    job: str
+    run: int
+
+
+def digest(*parts: str | bytes) -> str:
+    """SHA-256 over length-prefixed parts, so that ("ab", "c") and ("a", "bc") differ. Hex, 64 characters."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        raw = part.encode("utf-8") if isinstance(part, str) else part
+        hashed.update(len(raw).to_bytes(8, "big"))
+        hashed.update(raw)
+    return hashed.hexdigest()
+
+
+def delivery_id(run: Run, event: str, kind: str, recipient: str) -> str:
+    """The same event of the same run to the same recipient is the same delivery."""
+    return digest(run.tenant, run.job, str(run.run), event, kind, recipient)
+
+
+def message_id(delivery: str, sender: str) -> str:
+    """The Message-ID (RFC 5322, 3.6.4) of a delivery: the same again when a mail in doubt is sent again."""
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return f"<{delivery}@{domain}>"

@@ -1,0 +1,87 @@
+"""Keeps model workers running: each is a child process, started again with backoff when it ends.
+
+A child process and not a second app in this one, so that a hang, a segfault, the memory and the GIL of a model never
+reach the intake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from contextlib import suppress
+
+from streamapp.retry import delay_s
+
+__all__ = ["Supervisor"]
+
+logger = logging.getLogger(__name__)
+
+STEADY_S = 30.0  # a child that lived this long starts again at once
+DRAIN_S = 15.0
+CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
+
+
+class Supervisor:
+    """`count` model workers on this machine."""
+
+    def __init__(self, count: int, log_level: str) -> None:
+        self._count = count
+        self._log_level = log_level
+        self._tasks: list[asyncio.Task[None]] = []
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+
+    def start(self) -> None:
+        """Start the children; returns at once."""
+        self._tasks = [
+            asyncio.create_task(self._keep(slot), name=f"model-worker-{slot}") for slot in range(self._count)
+        ]
+
+    async def stop(self) -> None:
+        """Let the children finish what they have, for a bounded time."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(self._end(process) for process in self._processes.values()))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self, slot: int) -> None:
+        attempt = 0
+        while True:
+            started = time.monotonic()
+            process = await self._spawn()
+            self._processes[slot] = process
+            code = await process.wait()
+            if code == CONFIGURATION:
+                logger.critical("model worker %d can't start; see its message above", slot)
+                return
+            attempt = 1 if time.monotonic() - started > STEADY_S else attempt + 1
+            wait = 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=30.0)
+            logger.warning("model worker %d ended with %d; starting again in %.1f s", slot, code, wait)
+            await asyncio.sleep(wait)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "faust",
+            "-A",
+            "streamapp.inference",
+            "worker",
+            "-l",
+            self._log_level,
+            stdin=asyncio.subprocess.PIPE,  # the leash: it sees the end of this process
+            env={**os.environ, "STREAMAPP_LEASH": "stdin"},
+        )
+
+    @staticmethod
+    async def _end(process: asyncio.subprocess.Process) -> None:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), DRAIN_S)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

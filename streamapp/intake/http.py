@@ -1,0 +1,232 @@
+"""The API's handlers: a request in, a resource out. What they need is given to them by the composition root."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from streamapp.identity import DEFAULT_TENANT, Run
+from streamapp.intake.body import read_fields
+from streamapp.intake.legacy import ANSWER
+from streamapp.intake.refusal import Refused
+from streamapp.intake.service import Intake
+from streamapp.intake.submission import Submission, parse_json, parse_submission
+from streamapp.jobs.insight import Insight
+from streamapp.jobs.progress import Progress
+from streamapp.resources import JobResource, TaskResource
+from streamapp.settings import Settings
+from streamapp.store import inbox, jobs, reports
+from streamapp.store.cursor import unpack
+from streamapp.store.database import Database
+from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
+from streamapp.store.sql import AnyRow
+from streamapp.tasks.registry import Registry
+
+__all__ = ["Api", "task_resources"]
+
+Legacy = Callable[[Mapping[str, Any], Settings, Registry], Submission]
+
+PAGE, LONGEST_PAGE = 20, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The handlers, and what they call. `assigned` says whether this worker has partitions."""
+
+    settings: Settings
+    registry: Registry
+    intake: Intake
+    database: Database
+    progress: Progress
+    insight: Insight
+    assigned: Callable[[], bool]
+
+    async def create_job(self, request: web.Request) -> web.Response:
+        """POST /v1/jobs."""
+        submission = parse_submission(await read_fields(request))
+        row = await self.intake.submit(DEFAULT_TENANT, submission, key=request.headers.get("Idempotency-Key"))
+        return await self._accepted(str(row.id))
+
+    async def put_job(self, request: web.Request, job_id: str) -> web.Response:
+        """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
+        identity = _uuid(job_id)
+        if identity is None:
+            raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
+        submission = parse_submission(await read_fields(request))
+        key = request.headers.get("Idempotency-Key")
+        row = await self.intake.submit(DEFAULT_TENANT, submission, key=key, job_id=identity)
+        return await self._accepted(str(row.id))
+
+    async def get_job(self, request: web.Request, job_id: str) -> web.Response:
+        """GET /v1/jobs/{id}."""
+        return _json(await self.job(job_id))
+
+    async def list_jobs(self, request: web.Request) -> web.Response:
+        """GET /v1/jobs."""
+        limit = _limit(request)
+        try:
+            after = unpack(request.query["cursor"]) if "cursor" in request.query else None
+        except ValueError as error:
+            raise Refused(422, f"cursor: {error}.", field="cursor") from error
+        return _json(await self.database.read(present_jobs, DEFAULT_TENANT, limit, after))
+
+    async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
+        """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
+        await self.cancel(job_id)
+        return _json(await self.job(job_id))
+
+    async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
+        """GET /v1/jobs/{id}/plot."""
+        return await self._file(job_id, reports.PLOT)
+
+    async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
+        """GET /v1/jobs/{id}/attachments/{position}."""
+        number = _number(position)
+        if not number:
+            raise _no_such("attachment")
+        return await self._file(job_id, number)
+
+    async def list_notifications(self, request: web.Request) -> web.Response:
+        """GET /v1/notifications."""
+        before = request.query.get("cursor")
+        if before is not None and _number(before) is None:
+            raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
+        page = await self.database.read(
+            present_inbox, DEFAULT_TENANT, _limit(request), None if before is None else _number(before)
+        )
+        return _json(page)
+
+    async def read_notification(self, request: web.Request, line: str) -> web.Response:
+        """POST /v1/notifications/{id}/read."""
+        row = await self.database.write(inbox.mark_read, DEFAULT_TENANT, _number(line) or 0)
+        if row is None:
+            raise _no_such("notification")
+        return _json(present_notification(row))
+
+    async def list_tasks(self, request: web.Request) -> web.Response:
+        """GET /v1/tasks."""
+        tasks = [task.model_dump() for task in task_resources(self.registry, self.settings.default_task)]
+        return web.json_response({"items": tasks})
+
+    async def list_agents(self, request: web.Request) -> web.Response:
+        """GET /v1/agents."""
+        return _json(await self.insight.overview())
+
+    def push(self, read: Legacy) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """POST /kafka/pushToConsumers, with `read` making a submission of any JSON object."""
+
+        async def handler(request: web.Request) -> web.Response:
+            fields = parse_json(await request.read())
+            await self.intake.submit(DEFAULT_TENANT, read(fields, self.settings, self.registry))
+            return web.json_response(ANSWER)
+
+        return handler
+
+    async def health(self, request: web.Request) -> web.Response:
+        """GET /healthz: this process answers."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """GET /readyz: partitions are assigned, and a model worker lives."""
+        waits = []
+        if not self.assigned():
+            waits.append("no partition is assigned to this worker yet")
+        if not (await self.insight.workers()):
+            waits.append("no model worker has been heard of yet")
+        if waits:
+            raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
+        return web.json_response({"status": "ready"})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """GET /metrics, in Prometheus' text format."""
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def job(self, job_id: str) -> JobResource:
+        """The whole job. Raises `Refused` with 404."""
+        job = await self.database.read(present_job, DEFAULT_TENANT, _known(job_id), whole=True)
+        if job is None:
+            raise _no_such("job")
+        return job
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel a job. Raises `Refused` with 404."""
+        row = await self._row(job_id)
+        if await self.progress.cancel(Run(row.tenant, row.id, row.run)):
+            await self.progress.top_up(self.registry.predictors)
+
+    async def _row(self, job_id: str) -> AnyRow:
+        row = await self.database.read(jobs.find, DEFAULT_TENANT, _known(job_id))
+        if row is None:
+            raise _no_such("job")
+        return row
+
+    async def _accepted(self, job_id: str) -> web.Response:
+        job = await self.database.read(present_job, DEFAULT_TENANT, job_id, whole=True)
+        response = _json(job, status=202)
+        response.headers["Location"] = f"/v1/jobs/{job_id}"
+        return response
+
+    async def _file(self, job_id: str, position: int) -> web.Response:
+        row = await self._row(job_id)
+        file = await self.database.read(reports.file_of, Run(row.tenant, row.id, row.run), position)
+        if file is None:
+            raise _no_such("plot" if position == reports.PLOT else "attachment")
+        kind = "inline" if file.media_type.startswith("image/") and "svg" not in file.media_type else "attachment"
+        headers = {"Content-Disposition": kind, "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=file.content, content_type=file.media_type, headers=headers)
+
+
+def task_resources(registry: Registry, first: str) -> list[TaskResource]:
+    """The tasks as the API and the form show them, the default one first."""
+    tasks = sorted(registry.values(), key=lambda task: (task.name != first, task.name))
+    return [
+        TaskResource(
+            name=task.name,
+            summary=(type(task).__doc__ or "").strip().split("\n")[0],
+            accepts=list(task.accepts),
+            params=task.params.model_json_schema(),
+        )
+        for task in tasks
+    ]
+
+
+def _json(resource: BaseModel | None, status: int = 200) -> web.Response:
+    if resource is None:
+        raise _no_such("job")
+    return web.Response(text=resource.model_dump_json(), status=status, content_type="application/json")
+
+
+def _no_such(kind: str) -> Refused:
+    return Refused(404, f"There is no such {kind}.")
+
+
+def _known(job_id: str) -> str:
+    """A job's id as the store has it. Raises `Refused` with 404 for what can't be one."""
+    identity = _uuid(job_id)
+    if identity is None:
+        raise _no_such("job")
+    return identity
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _limit(request: web.Request) -> int:
+    number = _number(request.query.get("limit", str(PAGE)))
+    if number is None or not 1 <= number <= LONGEST_PAGE:
+        raise Refused(422, f"limit: a number from 1 to {LONGEST_PAGE}.", field="limit")
+    return number

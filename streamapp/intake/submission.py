@@ -1,0 +1,150 @@
+"""What one may post: the fields of a job, checked strictly. Shared by every intake."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import email_validator
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from streamapp.intake.refusal import Refused, from_validation
+
+__all__ = ["Submission", "parse_json", "parse_submission"]
+
+LONGEST_DEADLINE = timedelta(days=30)
+MAX_DEPTH = 64
+
+# The local mailbox, and mail servers on the same machine, take mail for these; the rest of the list stays refused.
+email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
+    {*email_validator.SPECIAL_USE_DOMAIN_NAMES} - {"localhost", "test"}
+)
+
+
+def _email(value: str) -> str:
+    try:
+        checked = validate_email(value, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"this is not one e-mail address: {error}") from error
+    return checked.normalized
+
+
+def _soon(value: datetime) -> datetime:
+    now = datetime.now(UTC)
+    if not now < value <= now + LONGEST_DEADLINE:
+        raise ValueError(f"it must be in the future, and within {LONGEST_DEADLINE.days} days")
+    return value
+
+
+def _rfc3339(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)')
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)') from error
+
+
+def _words(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("it holds NUL characters (U+0000); send plain text, or the file with its media type")
+    if not value.strip():
+        raise ValueError("it is empty; send the text to work on")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("it must be one line")
+    return value
+
+
+class Submission(BaseModel):
+    """A job as it is posted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    task: str = Field(description="What to do: the name of a task.")
+    text: Annotated[str, AfterValidator(_words)] | None = Field(
+        None, description="The document, when it is plain text."
+    )
+    document: str | None = Field(None, description="The document in base64 (RFC 4648).")
+    media_type: Annotated[str, AfterValidator(_one_line)] | None = Field(
+        None, description="The document's content type."
+    )
+    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] | None = Field(
+        None, description="What to call the job; the file's name or the first words of the text if it is left out."
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
+    email: Annotated[str, AfterValidator(_email)] | None = Field(None, description="Where to send the result.")
+    priority: int = Field(0, ge=-3, le=3, description="Each step doubles the job's share of its tenant's turn.")
+    deadline: Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(_rfc3339)] | None = Field(
+        None, description="When the result is of no more use; the job expires then."
+    )
+
+    def content(self) -> tuple[bytes, str]:
+        """The document's bytes and its media type. Raises `Refused` when there is none, or both kinds."""
+        if self.text is not None and self.document is not None:
+            raise Refused(422, "Send text or document, not both.", field="document")
+        if self.text is not None:
+            return self.text.encode("utf-8"), self.media_type or "text/plain"
+        if self.document is None:
+            raise Refused(
+                422, "There is no document: send text, or document in base64 with its media_type.", field="text"
+            )
+        if self.media_type is None:
+            raise Refused(422, "Say what the document is, for example application/pdf.", field="media_type")
+        try:
+            return base64.b64decode(self.document, validate=True), self.media_type
+        except (binascii.Error, ValueError) as error:
+            raise Refused(422, f"This is not base64 (RFC 4648): {error}.", field="document") from error
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """A body as a JSON object whose text is all Unicode. Raises `Refused`."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Refused(400, f"The body is not UTF-8: {error.reason} at byte {error.start}.", field="body") from error
+    except RecursionError as error:
+        raise Refused(400, "The body is nested too deeply.", field="body") from error
+    except ValueError as error:
+        raise Refused(400, f"The body is not JSON: {error}.", field="body") from error
+    if not isinstance(value, dict):
+        raise Refused(422, 'The body must be a JSON object, such as {"task": "summarize", "text": "…"}.', field="body")
+    _refuse_surrogates(value, "", 0)
+    return value
+
+
+def parse_submission(fields: dict[str, Any]) -> Submission:
+    """Check the fields. Raises `Refused` that lists every wrong one."""
+    try:
+        return Submission.model_validate(fields)
+    except ValidationError as error:
+        raise from_validation(error) from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _refuse_surrogates(value: Any, path: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise Refused(400, f"The body is nested more than {MAX_DEPTH} deep.", field=path)
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError as error:
+            detail = f"It holds half of a surrogate pair at character {error.start}, which is no Unicode text."
+            raise Refused(422, detail, field=path or "body") from error
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            _refuse_surrogates(name, path or "body", depth + 1)
+            _refuse_surrogates(inner, f"{path}.{name}" if path else name, depth + 1)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_surrogates(inner, f"{path}.{index}", depth + 1)

@@ -1,0 +1,1 @@
+"""Jobs: planning them, collecting their results, and finding what a crash left undone."""

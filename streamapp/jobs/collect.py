@@ -1,0 +1,65 @@
+"""Collecting: each result is stored once and frees a credit; the last one of a step leads on."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from streamapp.errors import Permanent
+from streamapp.identity import Run
+from streamapp.jobs import taskwork
+from streamapp.jobs.progress import Progress
+from streamapp.jobs.taskwork import Assignment, Row
+from streamapp.jobs.workshop import Workshop
+from streamapp.models import ChunkResult, WorkerBeat
+from streamapp.store import jobs, workers
+from streamapp.store.chunks import ChunkKey, results_of, store_result
+from streamapp.store.database import Database
+
+__all__ = ["Collector"]
+
+logger = logging.getLogger(__name__)
+
+
+class Collector:
+    """The results agent's work."""
+
+    def __init__(self, database: Database, workshop: Workshop, progress: Progress) -> None:
+        self._database = database
+        self._workshop = workshop
+        self._progress = progress
+        self._reducing: set[tuple[Run, int]] = set()
+
+    async def collect(self, result: ChunkResult) -> None:
+        """Store a chunk's result. What belongs to an older run, a past step or an ended job is dropped."""
+        run = Run(result.tenant, result.job_id, result.run)
+        key = ChunkKey(run, result.step, result.predictor, result.chunk)
+        complete = await self._database.write(store_result, key, json.dumps(result.outcomes).encode())
+        await self._progress.top_up([result.predictor])
+        if complete:
+            await self.reduce(run, result.step)
+
+    async def reduce(self, run: Run, step: int) -> None:
+        """Put a complete step together and go on. Doing it twice changes nothing: the transition holds once."""
+        if (run, step) in self._reducing:
+            return  # a result that came twice; the first one is at it
+        self._reducing.add((run, step))
+        try:
+            row = await self._database.read(jobs.get, run)
+            if row is None or row.status != "running" or row.step != step:
+                return
+            stored = await self._database.read(results_of, run, step)
+            rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
+            assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
+            outcome = await self._workshop.run(taskwork.advance, assignment, step, rows)
+        except Permanent as error:
+            await self._progress.fail(run, str(error))
+        else:
+            await self._progress.take(run, step, outcome)
+        finally:
+            self._reducing.discard((run, step))
+
+    async def note(self, beat: WorkerBeat) -> None:
+        """Note a model worker's sign of life; a new one brings credits."""
+        await self._database.write(workers.heard, beat)
+        await self._progress.top_up(beat.predictors)

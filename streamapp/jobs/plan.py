@@ -1,0 +1,43 @@
+"""Planning: a queued job becomes chunks, and the first of them get credits."""
+
+from __future__ import annotations
+
+import logging
+
+from streamapp.errors import Permanent
+from streamapp.identity import Run
+from streamapp.jobs import taskwork
+from streamapp.jobs.progress import Progress
+from streamapp.jobs.taskwork import Assignment
+from streamapp.jobs.workshop import Workshop
+from streamapp.models import Job
+from streamapp.store import jobs
+from streamapp.store.database import Database
+
+__all__ = ["Planner"]
+
+logger = logging.getLogger(__name__)
+
+
+class Planner:
+    """The inference agent's work."""
+
+    def __init__(self, database: Database, workshop: Workshop, progress: Progress) -> None:
+        self._database = database
+        self._workshop = workshop
+        self._progress = progress
+
+    async def plan(self, job: Job) -> None:
+        """Plan a run of a job. A job that is planned, ended, cancelled or deleted meanwhile is let be."""
+        run = Run(job.tenant, job.job_id, job.run)
+        row = await self._database.read(jobs.get, run)
+        if row is None or row.status != "queued":
+            logger.info("job %s run %d is not queued: nothing to plan", run.job, run.run)
+            return
+        assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
+        try:
+            outcome = await self._workshop.run(taskwork.begin, assignment)
+        except Permanent as error:
+            await self._progress.fail(run, str(error))
+        else:
+            await self._progress.take(run, None, outcome)

@@ -1,0 +1,89 @@
+"""What follows from a step's outcome, in one transaction each: chunks fly, a report is kept, deliveries are due."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from sqlalchemy import Connection
+
+from streamapp.identity import Run
+from streamapp.jobs.publish import Publisher
+from streamapp.jobs.taskwork import Begun
+from streamapp.store import credits, jobs, ledger, reports, workers
+from streamapp.store.chunks import begin_step
+from streamapp.store.database import Database
+from streamapp.store.sql import AnyRow
+from streamapp.tasks.contract import Report
+
+__all__ = ["CREDITS_PER_WORKER", "Progress"]
+
+logger = logging.getLogger(__name__)
+
+CREDITS_PER_WORKER = 4  # chunks: about two batches' worth
+
+
+class Progress:
+    """The transitions that plan, collect and sweep share."""
+
+    def __init__(self, database: Database, publisher: Publisher) -> None:
+        self._database = database
+        self._publisher = publisher
+
+    async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> None:
+        """Go on from `step` (None: from the queue) with what it came to: the next chunks, or the end."""
+        if isinstance(outcome, Report):
+            await self._publisher.deliveries(await self._database.write(_finish, run, step, outcome))
+        elif await self._database.write(begin_step, run, step, outcome.step, outcome.chunks):
+            await self.top_up({chunk.predictor for chunk in outcome.chunks})
+
+    async def fail(self, run: Run, reason: str) -> None:
+        """End a job as failed and tell its owner why."""
+        logger.warning("job %s failed: %s", run.job, reason)
+        await self._publisher.deliveries(await self._database.write(_end, run, "failed", reason))
+
+    async def expire(self, run: Run) -> None:
+        """End a job whose deadline has passed."""
+        await self._publisher.deliveries(
+            await self._database.write(_end, run, "expired", "its deadline passed before it was done")
+        )
+
+    async def cancel(self, run: Run) -> bool:
+        """End a job because its owner says so; nobody is told. False when it had ended before."""
+        return await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
+
+    async def top_up(self, predictors: Iterable[str]) -> None:
+        """Give free credits to the chunks that are due, and publish them."""
+        for predictor in sorted(predictors):
+            rows = await self._database.write(_take_off, predictor)
+            await self._publisher.chunks(rows)
+
+
+def _take_off(connection: Connection, predictor: str) -> list[AnyRow]:
+    lanes = max(1, workers.count(connection))
+    return credits.take_off(connection, predictor, lanes * CREDITS_PER_WORKER)
+
+
+def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[tuple[str, str]]:
+    row = jobs.get(connection, run)
+    here = row is not None and (
+        row.status == "queued" if step is None else row.status == "running" and row.step == step
+    )
+    if row is None or not here or not jobs.end(connection, run, "succeeded"):
+        return []
+    reports.keep(connection, run, report)
+    return _enter(connection, run, "succeeded", row.email)
+
+
+def _end(connection: Connection, run: Run, status: str, reason: str) -> list[tuple[str, str]]:
+    row = jobs.get(connection, run)
+    if row is None or not jobs.end(connection, run, status, reason):
+        return []
+    return _enter(connection, run, "failed", row.email)
+
+
+def _enter(connection: Connection, run: Run, event: str, email: str | None) -> list[tuple[str, str]]:
+    due = [("notification", ledger.enter(connection, run, event, "notification", run.tenant))]
+    if email:
+        due.append(("email", ledger.enter(connection, run, event, "email", email)))
+    return due

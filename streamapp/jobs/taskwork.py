@@ -1,0 +1,178 @@
+"""What runs inside the workshop's processes: plain functions from bytes to bytes, on a task's own code.
+
+Chunks are formed here. An item goes into the chunk that is being filled until that has `chunk_items` items or
+`chunk_bytes` bytes, so the same document gives the same chunks each time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, TypeAdapter
+
+from streamapp.documents.claim import Blobs
+from streamapp.errors import Permanent, TaskFailed
+from streamapp.settings import Settings
+from streamapp.store.chunks import NewChunk
+from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
+from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
+
+__all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "warm"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a job is about, as far as its task's code is concerned."""
+
+    task: str
+    params: str
+    document: str
+    media_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A step with work for models: its chunks."""
+
+    step: int
+    chunks: list[NewChunk]
+
+
+class Row(NamedTuple):
+    """A chunk's stored result."""
+
+    predictor: str
+    chunk: int
+    items: bytes
+    outcomes: bytes
+
+
+class _Desk:
+    """One process's settings, tasks and blob store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def registry(self) -> Registry:
+        return load_registry(self.settings.tasks)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        return Blobs(self.settings.blobs)
+
+
+_desk: _Desk | None = None
+
+
+def open_desk(settings: Settings) -> None:
+    """Called once in each process."""
+    global _desk
+    _desk = _Desk(settings)
+
+
+def warm() -> None:
+    """Import what takes long: the tasks, and what they draw plots with."""
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure  # noqa: F401
+
+    assert _desk is not None
+    assert _desk.registry is not None
+
+
+def begin(assignment: Assignment) -> Begun | Report:
+    """Decode and split a document: the first step's chunks, or the report when no step has work for a model."""
+    assert _desk is not None
+    task = _desk.registry[assignment.task]
+    params = task.params.model_validate_json(assignment.params)
+    document = _desk.blobs.claim(assignment.document, assignment.media_type, assignment.size)
+    return _guarded(lambda: _from(task, 0, document, params))
+
+
+def advance(assignment: Assignment, step: int, rows: Sequence[Row]) -> Begun | Report:
+    """Reduce a step: the next step's chunks, or the report."""
+    assert _desk is not None
+    task = _desk.registry[assignment.task]
+    params = task.params.model_validate_json(assignment.params)
+    results = results_of(task.steps[step], rows)
+    return _guarded(lambda: _after(task, step, results, params))
+
+
+def _from(task: Task, number: int, source: Any, params: BaseModel) -> Begun | Report:
+    step = task.steps[number]
+    items = list(step.split(source, params))
+    if items and step.predictors:
+        return Begun(number, list(_chunks(step, items)))
+    return _after(task, number, (Result(item, {}) for item in items), params)
+
+
+def _after(task: Task, number: int, results: Iterable[Result[Any]], params: BaseModel) -> Begun | Report:
+    value = task.steps[number].reduce(results, params)
+    if number + 1 < len(task.steps):
+        return _from(task, number + 1, value, params)
+    if not isinstance(value, Report):
+        raise TaskFailed(f"the last step of task {task.name} gave {type(value).__name__}, not a Report")
+    return value
+
+
+def _guarded(work: Callable[[], Begun | Report]) -> Begun | Report:
+    try:
+        return work()
+    except Permanent:
+        raise
+    except ItemError as error:
+        raise TaskFailed(f"an item failed for good: {error}") from error
+    except Exception as error:
+        logger.exception("a task's own code raised")
+        raise TaskFailed(f"the task's own code raised {type(error).__name__}: {error}") from error
+
+
+def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel]) -> Iterator[NewChunk]:
+    for number, group in enumerate(_groups(items)):
+        packed = b"[" + b",".join(group) + b"]"
+        for predictor in step.predictors:
+            yield NewChunk(predictor.name, number, len(group), packed)
+
+
+def _groups(items: Iterable[BaseModel]) -> Iterator[list[bytes]]:
+    assert _desk is not None
+    group: list[bytes] = []
+    size = 0
+    for item in items:
+        packed = item.model_dump_json().encode()
+        if group and (len(group) >= _desk.settings.chunk_items or size + len(packed) > _desk.settings.chunk_bytes):
+            yield group
+            group, size = [], 0
+        group.append(packed)
+        size += len(packed)
+    if group:
+        yield group
+
+
+def results_of(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterator[Result[Any]]:
+    """The rows of a step (ordered by chunk) as results in split order."""
+    items_of: TypeAdapter[list[BaseModel]] = TypeAdapter(list[item_type(step)])  # type: ignore[misc, arg-type]  # known at run time only
+    outs = {predictor.name: out_type(predictor) for predictor in step.predictors}
+    for _, group in groupby(rows, key=lambda row: row.chunk):
+        of_chunk = list(group)
+        items = items_of.validate_json(of_chunk[0].items)
+        decoded = {row.predictor: _outcomes(outs[row.predictor], row.outcomes) for row in of_chunk}
+        for position, item in enumerate(items):
+            yield Result(item, {name: outcomes[position] for name, outcomes in decoded.items()})
+
+
+def _outcomes(out: type[BaseModel], packed: bytes) -> list[BaseModel | ItemError]:
+    return [_outcome(out, entry) for entry in json.loads(packed)]
+
+
+def _outcome(out: type[BaseModel], entry: Mapping[str, Any]) -> BaseModel | ItemError:
+    return ItemError(entry["error"]) if "error" in entry else out.model_validate(entry["out"])

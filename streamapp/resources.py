@@ -1,0 +1,187 @@
+"""What the API shows: one pydantic model a resource, used by the web views, the pages, the client and the OpenAPI.
+
+Times are RFC 3339 in UTC. Fields keep their place in the JSON even when they are null, so that a client sees them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+__all__ = [
+    "AgentResource",
+    "DeliveryResource",
+    "FieldProblem",
+    "FileResource",
+    "JobList",
+    "JobResource",
+    "NotificationList",
+    "NotificationResource",
+    "Overview",
+    "PartitionResource",
+    "Problem",
+    "Progress",
+    "ReportResource",
+    "Status",
+    "TaskResource",
+    "WorkerResource",
+]
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+
+
+class Progress(BaseModel):
+    """How far a job is: items that are through, of all items of the steps known so far."""
+
+    done: int
+    total: int
+
+
+class FileResource(BaseModel):
+    """A file of a report: its plot or an attachment."""
+
+    name: str
+    media_type: str
+    size: int
+    href: str
+
+
+class ReportResource(BaseModel):
+    """What a job ended in."""
+
+    subject: str
+    text: str
+    html: str | None
+    data: dict[str, Any]
+    plot: FileResource | None
+    plot_alt: str | None
+    attachments: list[FileResource]
+
+
+class DeliveryResource(BaseModel):
+    """One delivery of a job: an e-mail or a notification."""
+
+    id: str
+    kind: Literal["email", "notification", "webhook"]
+    recipient: str
+    state: Literal["pending", "sending", "sent", "parked", "dead"]
+    attempts: int
+    last_error: str | None
+    next_attempt_at: datetime | None
+    sent_at: datetime | None
+
+
+class JobResource(BaseModel):
+    """A job as its owner sees it. In lists `report` and `deliveries` are left empty."""
+
+    id: str
+    task: str
+    name: str | None = Field(description="The file's name or the first words of the text.")
+    status: Status
+    progress: Progress
+    position: int | None = Field(description="1 is next; null once it runs.")
+    eta_s: float | None = Field(description="Seconds left, estimated; null when nothing is known.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    report: ReportResource | None
+    deliveries: list[DeliveryResource]
+    error: str | None
+
+
+class JobList(BaseModel):
+    """A page of jobs, newest first."""
+
+    items: list[JobResource]
+    next: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class NotificationResource(BaseModel):
+    """A line in the platform's inbox."""
+
+    id: int
+    job_id: str
+    event: str
+    title: str
+    body: str
+    created_at: datetime
+    read_at: datetime | None
+
+
+class NotificationList(BaseModel):
+    """A page of the inbox, newest first."""
+
+    items: list[NotificationResource]
+    unread: int
+    next: str | None
+
+
+class TaskResource(BaseModel):
+    """A task one can post work for; `params` is the JSON schema of its parameters."""
+
+    name: str
+    summary: str
+    accepts: list[str]
+    params: dict[str, Any]
+
+
+class PartitionResource(BaseModel):
+    """A partition as a consumer group sees it; `committed` is null before the first commit."""
+
+    partition: int
+    committed: int | None
+    end: int
+    lag: int
+
+
+class AgentResource(BaseModel):
+    """An agent: what it reads, how far behind it is, and how fast it goes."""
+
+    name: str
+    group: str
+    topic: str
+    partitions: list[PartitionResource]
+    lag: int
+    rate: float | None = Field(
+        description="Messages a second in this worker over the last minute; null if another runs it."
+    )
+
+
+class WorkerResource(BaseModel):
+    """A model worker that was heard of lately."""
+
+    id: str
+    host: str
+    pid: int
+    device: str
+    predictors: list[str]
+    items: int
+    rate: float | None = Field(description="Items a second while busy.")
+    seen_s: float = Field(description="Seconds since it was last heard of.")
+
+
+class Overview(BaseModel):
+    """What runs and how far behind it is; `problem` says why Kafka could not be asked."""
+
+    agents: list[AgentResource]
+    workers: list[WorkerResource]
+    problem: str | None = None
+
+
+class FieldProblem(BaseModel):
+    """Which part of a request is wrong and what would be right."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = Field(default_factory=list)

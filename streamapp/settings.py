@@ -1,0 +1,144 @@
+"""The environment, read once. Every field says what changing it does; README.md has the same table."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streamapp.errors import ConfigurationError
+
+__all__ = ["Settings", "load_settings"]
+
+MiB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """All settings; each is an environment variable: the field's name in capitals behind ``STREAMAPP_``."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMAPP_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("./var"), description="The folder for all state: store, documents, broker, mailbox, logs.")
+    broker: str = Field(
+        "",
+        description="Kafka's bootstrap servers, host:port, comma separated. Empty: `streamapp up` starts its own.",
+    )
+    database_url: str = Field(
+        "",
+        description="sqlite:///path or postgresql://user:password@host/database. Empty: an SQLite file in the home.",
+    )
+    blob_url: str = Field(
+        "", description="Where documents are kept: a file:// or s3:// URL. Empty: the folder `blobs` in the home."
+    )
+    smtp_url: str = Field(
+        "",
+        description="smtp://[user:password@]host:port, smtps:// for TLS from the start, ?starttls=require. "
+        "Empty: the local mailbox of `streamapp up`.",
+    )
+    mail_from: str = Field(
+        "streamapp <streamapp@localhost>", description="The From address; its domain is in each Message-ID."
+    )
+    mail_to: str = Field(
+        "reader@localhost", description="The address used by the old intake's path when a body names none."
+    )
+
+    web_host: str = Field("127.0.0.1", description="The address that the web views listen on.")
+    web_port: int = Field(6066, ge=1, le=65535, description="Their port.")
+    public_url: str = Field(
+        "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
+    )
+    cors_origins: tuple[str, ...] = Field(("*",), description="Origins that browsers may call from, as a JSON list.")
+    max_body_bytes: int = Field(32 * MiB, ge=1024, description="The largest request body, after decompression.")
+
+    topic_prefix: str = Field(
+        "streamapp.", pattern=r"^[a-zA-Z0-9._-]*$", description="What each topic's name begins with."
+    )
+    topic_partitions: int = Field(8, ge=1, le=1000, description="Partitions of each topic that is created.")
+    topic_replicas: int = Field(1, ge=1, le=10, description="Replicas of each topic that is created.")
+    topic_create: bool = Field(True, description="Create missing topics; false: name them and stop.")
+    group: str = Field("streamapp", pattern=r"^[a-zA-Z0-9._-]+$", description="The consumer group of the jobs workers.")
+
+    tasks: tuple[str, ...] = Field((), description="More tasks, as a JSON list of module:Class.")
+    default_task: str = Field("summarize", description="The task of a body on the old intake's path that names none.")
+    model_workers: int = Field(1, ge=0, le=64, description="Model workers that a jobs worker supervises.")
+    device: str = Field("auto", description="Where models run: auto, cpu, cuda or cuda:N.")
+    torch_threads: int = Field(0, ge=0, le=256, description="Threads of torch in a model worker; 0: one per core.")
+    chunk_items: int = Field(64, ge=1, le=4096, description="Items in a chunk at most.")
+    chunk_bytes: int = Field(
+        8192, ge=256, le=512 * 1024, description="JSON bytes of the items in a chunk at most, one item excepted."
+    )
+
+    job_timeout_s: float = Field(
+        6 * 3600.0, gt=0, description="Seconds from running to final; then the job has failed."
+    )
+    mail_concurrency: int = Field(8, ge=1, le=256, description="SMTP conversations at a time in a worker.")
+    mail_attempts: int = Field(12, ge=1, le=100, description="Attempts at an e-mail before it is given up.")
+    mail_timeout_s: float = Field(60.0, gt=0, description="Seconds that a whole SMTP conversation may take.")
+    in_doubt: Literal["resend", "park"] = Field(
+        "resend",
+        description="What to do with an e-mail whose fate a crash left open: send it again with the same Message-ID, or park it.",
+    )
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if any(character in value for character in "\r\n\0"):
+            raise ValueError("an address has no line breaks")
+        return value
+
+    @model_validator(mode="after")
+    def _local_files_for_one_machine(self) -> Settings:
+        if self.database_url and not self.database_url.startswith(
+            ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+        ):
+            raise ValueError("database_url must begin with sqlite:/// or postgresql://")
+        if self.database_url.startswith("postgresql") and self.broker and not self.blob_url:
+            raise ValueError(
+                "with PostgreSQL and a broker of its own, blob_url must say where every worker finds documents"
+            )
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """The database that is used, with the default filled in."""
+        if self.database_url.startswith("postgresql://"):
+            return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+        return self.database_url or f"sqlite:///{self.home / 'streamapp.db'}"
+
+    @property
+    def blobs(self) -> str:
+        """The blob store's URL, with the default filled in."""
+        return self.blob_url or (self.home / "blobs").as_uri()
+
+    @property
+    def mailbox(self) -> Path:
+        """The local mailbox, a Maildir."""
+        return self.home / "mail"
+
+    @property
+    def link_base(self) -> str:
+        """How users reach the web views, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+
+
+@functools.cache
+def load_settings() -> Settings:
+    """Read the environment, once a process. Raises `ConfigurationError` that names each wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"STREAMAPP_{'.'.join(str(part) for part in problem['loc']).upper() or 'DATABASE_URL'}: {problem['msg']}"
+            + (f" (it is {problem['input']!r})" if problem["loc"] else "")
+            for problem in error.errors()
+        ]
+        raise ConfigurationError("; ".join(lines)) from error

@@ -1,0 +1,1 @@
+"""The store: the truth about every job, in SQL."""

@@ -1,0 +1,54 @@
+"""The outbox is a column: what a state says should be on a topic, and `published_at` does not yet say that it is.
+
+A step commits its change together with what it is about to publish; a crash in between leaves rows that `unpublished_*`
+finds. Publishing twice is harmless, since every step may run twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, and_, select, tuple_, update
+
+from streamapp.identity import Run
+from streamapp.store.chunks import FLYING, ChunkKey
+from streamapp.store.schema import chunks, clock, deliveries, jobs
+from streamapp.store.sql import AnyRow
+
+__all__ = ["chunks_published", "deliveries_published", "jobs_published", "unpublished_chunks", "unpublished_jobs"]
+
+
+def jobs_published(connection: Connection, runs: Sequence[Run]) -> None:
+    """The broker has these jobs."""
+    keys = tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_([(run.tenant, run.job, run.run) for run in runs])
+    connection.execute(update(jobs).where(keys).values(published_at=clock()))
+
+
+def chunks_published(connection: Connection, keys: Sequence[ChunkKey]) -> None:
+    """The broker has these chunks."""
+    columns = (chunks.c.tenant, chunks.c.job, chunks.c.run, chunks.c.step, chunks.c.predictor, chunks.c.chunk)
+    values = [(key.run.tenant, key.run.job, key.run.run, key.step, key.predictor, key.chunk) for key in keys]
+    connection.execute(update(chunks).where(tuple_(*columns).in_(values)).values(published_at=clock()))
+
+
+def deliveries_published(connection: Connection, identities: Sequence[str]) -> None:
+    """The broker has these deliveries."""
+    connection.execute(update(deliveries).where(deliveries.c.id.in_(identities)).values(published_at=clock()))
+
+
+def unpublished_jobs(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
+    """Queued jobs that were reserved more than `grace_s` seconds ago and that the broker may not have."""
+    left = and_(jobs.c.status == "queued", jobs.c.published_at.is_(None), jobs.c.created_at < clock() - grace_s)
+    return connection.execute(select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(left).limit(limit)).all()
+
+
+def unpublished_chunks(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
+    """Chunks that were given a credit more than `grace_s` seconds ago and that the broker may not have."""
+    left = and_(chunks.c.state == FLYING, chunks.c.published_at.is_(None), chunks.c.flying_at < clock() - grace_s)
+    query = (
+        select(chunks, jobs.c.document, jobs.c.media_type, jobs.c.deadline, jobs.c.size.label("document_size"))
+        .join(jobs, and_(jobs.c.tenant == chunks.c.tenant, jobs.c.id == chunks.c.job))
+        .where(left)
+        .limit(limit)
+    )
+    return connection.execute(query).all()

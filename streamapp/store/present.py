@@ -1,0 +1,162 @@
+"""Rows as the resources that the API, the pages and the e-mails show."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, select
+
+from streamapp.identity import Run
+from streamapp.resources import (
+    DeliveryResource,
+    FileResource,
+    JobList,
+    JobResource,
+    NotificationList,
+    NotificationResource,
+    Progress,
+    ReportResource,
+    WorkerResource,
+)
+from streamapp.store import inbox, jobs, ledger, reports, workers
+from streamapp.store.cursor import Cursor, pack
+from streamapp.store.schema import clock
+from streamapp.store.sql import AnyRow
+
+__all__ = ["present_inbox", "present_job", "present_jobs", "present_notification", "present_workers"]
+
+
+def present_job(connection: Connection, tenant: str, job: str, *, whole: bool) -> JobResource | None:
+    """A job; `whole` with its report and its deliveries. None when the tenant has no such job."""
+    row = jobs.find(connection, tenant, job)
+    if row is None:
+        return None
+    resource = _job(connection, row)
+    if whole:
+        run = Run(row.tenant, row.id, row.run)
+        resource.report = _report(connection, run)
+        resource.deliveries = [_delivery(each) for each in ledger.of_job(connection, run)]
+    return resource
+
+
+def present_jobs(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> JobList:
+    """A page of a tenant's jobs, newest first."""
+    rows = jobs.newest(connection, tenant, limit + 1, after)
+    page = rows[:limit]
+    more = len(rows) > limit
+    return JobList(
+        items=[_job(connection, row) for row in page],
+        next=pack(Cursor(page[-1].created_at, page[-1].id)) if more else None,
+    )
+
+
+def present_inbox(connection: Connection, tenant: str, limit: int, before: int | None = None) -> NotificationList:
+    """A page of a tenant's inbox, newest first."""
+    rows = inbox.newest(connection, tenant, limit + 1, before)
+    page = rows[:limit]
+    return NotificationList(
+        items=[present_notification(row) for row in page],
+        unread=inbox.unread(connection, tenant),
+        next=str(page[-1].id) if len(rows) > limit else None,
+    )
+
+
+def present_notification(row: AnyRow) -> NotificationResource:
+    """A line of the inbox."""
+    return NotificationResource(
+        id=row.id,
+        job_id=row.job,
+        event=row.event,
+        title=row.title,
+        body=row.body,
+        created_at=_time(row.created_at),
+        read_at=_maybe_time(row.read_at),
+    )
+
+
+def present_workers(connection: Connection) -> list[WorkerResource]:
+    """The model workers that live."""
+    return [
+        WorkerResource(
+            id=row.id,
+            host=row.host,
+            pid=row.pid,
+            device=row.device,
+            predictors=json.loads(row.predictors),
+            items=row.items_done,
+            rate=row.items_done / row.seconds_busy if row.seconds_busy else None,
+            seen_s=max(0.0, row.seen_s),
+        )
+        for row in workers.alive(connection)
+    ]
+
+
+def _job(connection: Connection, row: AnyRow) -> JobResource:
+    return JobResource(
+        id=row.id,
+        task=row.task,
+        name=row.name,
+        status=row.status,
+        progress=Progress(done=row.done, total=row.total),
+        position=jobs.position(connection, row),
+        eta_s=_eta_s(connection, row),
+        created_at=_time(row.created_at),
+        started_at=_maybe_time(row.started_at),
+        finished_at=_maybe_time(row.finished_at),
+        report=None,
+        deliveries=[],
+        error=row.error,
+    )
+
+
+def _eta_s(connection: Connection, row: AnyRow) -> float | None:
+    """Seconds left if it goes on as it went; unknown before the first result."""
+    if row.status != "running" or not row.done:
+        return None
+    elapsed: float = connection.execute(select(clock())).scalar_one() - row.started_at
+    left: float = max(0.0, elapsed) * (row.total - row.done) / row.done
+    return round(left, 1)
+
+
+def _report(connection: Connection, run: Run) -> ReportResource | None:
+    row = reports.row_of(connection, run)
+    if row is None:
+        return None
+    files = [_file(run, each) for each in reports.files_of(connection, run)]
+    plot = files.pop(0) if row.plot_alt is not None else None
+    return ReportResource(
+        subject=row.subject,
+        text=row.text,
+        html=row.html,
+        data=json.loads(row.data),
+        plot=plot,
+        plot_alt=row.plot_alt,
+        attachments=files,
+    )
+
+
+def _file(run: Run, row: AnyRow) -> FileResource:
+    place = "plot" if row.position == reports.PLOT else f"attachments/{row.position}"
+    return FileResource(name=row.name, media_type=row.media_type, size=row.size, href=f"/v1/jobs/{run.job}/{place}")
+
+
+def _delivery(row: AnyRow) -> DeliveryResource:
+    return DeliveryResource(
+        id=row.id,
+        kind=row.kind,
+        recipient=row.recipient,
+        state=row.state,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        next_attempt_at=_maybe_time(row.next_attempt_at) if row.state == "pending" else None,
+        sent_at=_maybe_time(row.sent_at),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _maybe_time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else _time(seconds)

@@ -1,0 +1,191 @@
+"""The tables: the truth about every job. SQLite and PostgreSQL run the same statements.
+
+Times are seconds since the epoch by the *database's* clock (`clock()`), because leases are compared between machines.
+Names and states are text, so that an operator can read the tables.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+__all__ = ["chunks", "clock", "deliveries", "files", "inbox", "jobs", "metadata", "reports", "tenants", "workers"]
+
+
+class clock(FunctionElement[float]):  # noqa: N801 - reads like the SQL function that it is
+    """The database's clock: seconds since the epoch, with fractions."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(clock, "sqlite")
+def _sqlite_clock(element: Any, compiler: Any, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(clock, "postgresql")
+def _postgresql_clock(element: Any, compiler: Any, **_: Any) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+metadata = MetaData()
+
+TENANT = String(64)
+JOB = String(36)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("weight", Double, nullable=False, server_default="1"),
+    Column("served", Double, nullable=False, server_default="0"),  # the stride scheduler's pass
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("id", JOB, primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("task", String(100), nullable=False),
+    Column("params", Text, nullable=False),
+    Column("name", String(200)),
+    Column("document", Text, nullable=False),  # the claim check: a data: or blob: URL
+    Column("media_type", String(200), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("body_hash", String(64), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("email", String(320)),
+    Column("priority", Integer, nullable=False),
+    Column("deadline", Double),
+    Column("status", String(10), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("done", Integer, nullable=False),  # items through, of all steps so far
+    Column("total", Integer, nullable=False),
+    Column("unfinished", Integer, nullable=False),  # chunks of this step without a stored result
+    Column("waiting", Integer, nullable=False),  # chunks of this step without a credit
+    Column("served", Double, nullable=False),  # the stride scheduler's pass
+    Column("error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("published_at", Double),  # outbox: null until the broker has the Job
+    UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
+    Index("jobs_by_status", "status", "waiting"),
+    Index("jobs_by_age", "tenant", "created_at", "id"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("job", JOB, primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("predictor", String(100), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("state", String(7), nullable=False),  # waiting, flying, stored
+    Column("size", Integer, nullable=False),  # items
+    Column("payload", LargeBinary, nullable=False),  # JSON array
+    Column("outcomes", LargeBinary),  # JSON array
+    Column("flying_at", Double),
+    Column("published_at", Double),  # outbox: null until the broker has the Chunk
+    Column("stored_at", Double),
+    Index("chunks_by_state", "predictor", "state", "published_at"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("job", JOB, primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text),
+    Column("data", Text, nullable=False),
+    Column("plot_alt", Text),
+    Column("created_at", Double, nullable=False),
+)
+
+files = Table(
+    "report_files",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("job", JOB, primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("position", Integer, primary_key=True),  # 0 is the plot, attachments follow
+    Column("name", String(200), nullable=False),
+    Column("media_type", String(200), nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant", TENANT, nullable=False),
+    Column("job", JOB, nullable=False),
+    Column("run", Integer, nullable=False),
+    Column("event", String(20), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("recipient", String(320), nullable=False),
+    Column("state", String(7), nullable=False),  # pending, sending, sent, parked, dead
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Double),
+    Column("lease_until", Double),
+    Column("lease_owner", String(100)),
+    Column("in_doubt", Integer, nullable=False),  # how often a lease ran out between DATA and its answer
+    Column("last_error", Text),
+    Column("created_at", Double, nullable=False),
+    Column("sent_at", Double),
+    Column("published_at", Double),  # outbox: null until the broker has the Delivery
+    Index("deliveries_by_state", "state", "next_attempt_at"),
+    Index("deliveries_by_job", "tenant", "job"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("tenant", TENANT, nullable=False),
+    Column("delivery", String(64), nullable=False, unique=True),
+    Column("job", JOB, nullable=False),
+    Column("event", String(20), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("read_at", Double),
+    Index("inbox_by_tenant", "tenant", "id"),
+    Index("inbox_unread", "tenant", sqlite_where=text("read_at IS NULL"), postgresql_where=text("read_at IS NULL")),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("device", String(50), nullable=False),
+    Column("predictors", Text, nullable=False),  # JSON array
+    Column("items_done", Integer, nullable=False),
+    Column("chunks_done", Integer, nullable=False),
+    Column("seconds_busy", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+)

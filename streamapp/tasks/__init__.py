@@ -1,0 +1,29 @@
+"""Tasks: the contract that a model author writes against, and one file for each built-in task."""
+
+from streamapp.errors import BadDocument
+from streamapp.tasks.contract import (
+    Attachment,
+    Document,
+    ItemError,
+    Params,
+    Plot,
+    Predictor,
+    Report,
+    Result,
+    Step,
+    Task,
+)
+
+__all__ = [
+    "Attachment",
+    "BadDocument",
+    "Document",
+    "ItemError",
+    "Params",
+    "Plot",
+    "Predictor",
+    "Report",
+    "Result",
+    "Step",
+    "Task",
+]

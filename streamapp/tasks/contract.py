@@ -1,0 +1,176 @@
+"""What a model author writes against: a predictor, a step, a task. Nothing here knows of Kafka, SQL or HTTP.
+
+Item, Out, Value and Params are pydantic models, because they travel (on Kafka, through SQL, over HTTP) and because
+the API's validation, its OpenAPI and the form in the UI are made from them. Ready and the batch stay inside one
+process and may be anything, tensors included.
+
+This module must import without torch: the jobs worker loads every task and never computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Attachment",
+    "Document",
+    "ItemError",
+    "Params",
+    "Plot",
+    "Predictor",
+    "Report",
+    "Result",
+    "Step",
+    "Task",
+]
+
+Item = TypeVar("Item", bound=BaseModel)
+Ready = TypeVar("Ready")
+Out = TypeVar("Out", bound=BaseModel)
+Source = TypeVar("Source")
+Value = TypeVar("Value", bound=BaseModel)
+ParamsT = TypeVar("ParamsT", bound=BaseModel)
+AnyOut = TypeVar("AnyOut", bound=BaseModel)
+
+
+class Document(Protocol):
+    """The claim check: what was posted, read as a stream and only when asked for."""
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, for example ``text/plain``."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def open(self) -> BinaryIO:
+        """Open it for reading from the start; close what you opened. Text is UTF-8."""
+
+
+class ItemError(Exception):
+    """This item is bad for good: trying it again gives the same. Anything else a predictor raises is tried again."""
+
+
+class Params(BaseModel):
+    """The base for a task's parameters: an unknown name is refused instead of ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Plot(BaseModel):
+    """A picture for the report."""
+
+    png: Base64Bytes = Field(description="A PNG file.")
+    alt: str = Field(min_length=1, description="What the picture shows, for those who can't see it.")
+
+
+class Attachment(BaseModel):
+    """A file that goes with the report."""
+
+    name: str = Field(min_length=1, max_length=200)
+    media_type: str
+    content: Base64Bytes
+
+
+class Report(BaseModel):
+    """What a job ends in: an e-mail, a page and a JSON document are made from it."""
+
+    subject: str = Field(min_length=1, max_length=200)
+    text: str = Field(description="Complete in itself: some read nothing else.")
+    html: str | None = Field(
+        default=None,
+        description="A fragment for the inside of a page or mail: headings from h2 down, paragraphs, lists, emphasis. "
+        "The task escapes what it quotes.",
+    )
+    data: dict[str, Any] = Field(default_factory=dict, description="The same for programs.")
+    plot: Plot | None = None
+    attachments: list[Attachment] = Field(default_factory=list)
+
+
+class Predictor(Generic[Item, Ready, Out]):
+    """A model as a worker runs it: loaded once, fed with batches that mix the items of many jobs.
+
+    ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``
+    may take before the worker is taken for hung and replaced.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    budget: ClassVar[int]
+    timeout_s: ClassVar[float] = 60.0
+
+    def load(self, device: str) -> None:
+        """Bring the weights to ``device`` (``cpu``, ``cuda:0``). Called once, before anything else."""
+
+    def prepare(self, item: Item, document: Document) -> Ready:
+        """Tokenise, decode: what needs no model. Called in a thread, ahead of time. May raise `ItemError`."""
+        raise NotImplementedError
+
+    def cost(self, ready: Ready) -> int:
+        """What the budget counts: tokens, pixels, samples."""
+        raise NotImplementedError
+
+    def predict(self, batch: Sequence[Ready]) -> Sequence[Out | ItemError]:
+        """Compute one batch; as many outcomes as items, in their order."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Generic[Item]):
+    """One item and what each of its step's predictors made of it, by the predictor's name."""
+
+    item: Item
+    outcomes: Mapping[str, BaseModel | ItemError]
+
+    def of(self, predictor: type[Predictor[Any, Any, AnyOut]]) -> AnyOut:
+        """What that predictor gave. Raises the `ItemError` it gave instead."""
+        outcome = self.outcomes[predictor.name]
+        if isinstance(outcome, ItemError):
+            raise outcome
+        return outcome  # type: ignore[return-value]  # the wire decoded it by this predictor's own Out
+
+
+class Step(Generic[Source, Item, Value, ParamsT]):
+    """One pass over items: split, predict on as many workers as there are, reduce."""
+
+    predictors: Sequence[type[Predictor[Any, Any, Any]]]
+
+    def split(self, source: Source, params: ParamsT) -> Iterable[Item]:
+        """Cut the source into items: the same ones in the same order each time. May raise `BadDocument`."""
+        raise NotImplementedError
+
+    def reduce(self, results: Iterable[Result[Item]], params: ParamsT) -> Value:
+        """Put the results together again. They come in split order."""
+        raise NotImplementedError
+
+    def partial(self, results: Iterable[Result[Item]], params: ParamsT) -> Report | None:
+        """A report on what is there so far, or None when that makes no sense for this step."""
+        return None
+
+
+class Task:
+    """What a client names in ``task``. The last step's value is a `Report`."""
+
+    name: ClassVar[str]
+    accepts: ClassVar[Sequence[str]]
+    params: ClassVar[type[BaseModel]]
+    steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]
+
+
+def type_argument(cls: type, base: type, position: int) -> Any:
+    """The type that `cls` gave for a parameter of `base`: how Item, Value and Out are known at run time.
+
+    Raises TypeError when the class does not say, with the line to write.
+    """
+    for ancestor in cls.__mro__:
+        for generic in getattr(ancestor, "__orig_bases__", ()):
+            if get_origin(generic) is base:
+                argument = get_args(generic)[position]
+                if not isinstance(argument, TypeVar):
+                    return argument
+    raise TypeError(f"{cls.__qualname__} must name its types: class {cls.__name__}({base.__name__}[…]).")

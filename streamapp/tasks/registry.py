@@ -1,0 +1,101 @@
+"""Which tasks there are: those of installed packages (entry points) and those that the settings name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import BaseModel
+
+from streamapp.errors import ConfigurationError
+from streamapp.tasks.contract import Predictor, Step, Task, type_argument
+
+__all__ = ["GROUP", "Registry", "load_registry"]
+
+GROUP = "streamapp.tasks"
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+
+
+class Registry(Mapping[str, Task]):
+    """The tasks by name, checked once when they are loaded so that a mistake is said at start."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._tasks: dict[str, Task] = {}
+        self.predictors: dict[str, type[Predictor[Any, Any, Any]]] = {}
+        for task in tasks:
+            self._add(task)
+
+    def __getitem__(self, name: str) -> Task:
+        return self._tasks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tasks)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def _add(self, task: Task) -> None:
+        kind = type(task).__qualname__
+        for attribute in ("name", "accepts", "params", "steps"):
+            if not hasattr(task, attribute):
+                raise ConfigurationError(f"Task {kind} has no `{attribute}`.")
+        if not NAME.fullmatch(task.name):
+            raise ConfigurationError(f"Task {kind}: its name {task.name!r} must match {NAME.pattern}.")
+        if task.name in self._tasks and type(self._tasks[task.name]) is not type(task):
+            raise ConfigurationError(f"Two tasks are named {task.name!r}: {kind} and another. Rename one.")
+        if not task.steps:
+            raise ConfigurationError(f"Task {kind} has no steps.")
+        for step in task.steps:
+            self._add_step(step)
+        self._tasks[task.name] = task
+
+    def _add_step(self, step: Step[Any, Any, Any, Any]) -> None:
+        try:
+            item_type(step)
+            for predictor in step.predictors:
+                out_type(predictor)
+        except TypeError as error:
+            raise ConfigurationError(str(error)) from error
+        for predictor in step.predictors:
+            if not NAME.fullmatch(predictor.name):
+                raise ConfigurationError(f"Predictor {predictor.__qualname__}: its name must match {NAME.pattern}.")
+            if self.predictors.setdefault(predictor.name, predictor) is not predictor:
+                raise ConfigurationError(f"Two predictors are named {predictor.name!r}. Rename one.")
+
+
+def item_type(step: Step[Any, Any, Any, Any]) -> type[BaseModel]:
+    """The step's Item. Raises TypeError when its class does not say."""
+    kind: type[BaseModel] = type_argument(type(step), Step, 1)
+    return kind
+
+
+def out_type(predictor: type[Predictor[Any, Any, Any]]) -> type[BaseModel]:
+    """The predictor's Out. Raises TypeError when its class does not say."""
+    kind: type[BaseModel] = type_argument(predictor, Predictor, 2)
+    return kind
+
+
+def load_registry(named: Iterable[str] = ()) -> Registry:
+    """Load the tasks of installed packages and those in `named` (module:Class). Raises `ConfigurationError`."""
+    loaded = [_make(point.name, point.load) for point in entry_points(group=GROUP)]
+    loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
+    return Registry(loaded)
+
+
+def _make(label: str, load: Any) -> Task:
+    try:
+        kind = load()
+    except Exception as error:
+        raise ConfigurationError(f"Task {label} can't be imported: {type(error).__name__}: {error}") from error
+    if not (inspect.isclass(kind) and issubclass(kind, Task)):
+        raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
+    return kind()
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,91 @@
+"""The Faust web views' routes. Each view is thin: read the request, call, answer; errors become problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import faust
+from aiohttp import web
+from faust.web import View
+from faust.web.drivers.aiohttp import Web
+
+from streamapp.intake.http import Api
+from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.problems import problems
+from streamapp.settings import Settings
+from streamapp.ui.views import PageViews
+
+__all__ = ["routes"]
+
+Handler = Callable[..., Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path, and what answers its methods."""
+
+    path: str
+    name: str
+    methods: dict[str, Handler]
+    cors: bool = False
+
+
+def routes(app: faust.App, settings: Settings, api: Api, pages: PageViews) -> None:
+    """Register every view, and the middleware that turns what they raise into answers."""
+    server = cast(Web, app.web)
+    server.web_app.middlewares.append(problems(pages.problem))
+    cors = {origin: _cors() for origin in settings.cors_origins}
+    for route in _api(api) + _pages(pages):
+        app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
+
+
+def _api(api: Api) -> list[Route]:
+    return [
+        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True),
+        Route(
+            "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
+        ),
+        Route("/v1/jobs/{job_id}/plot", "plot", {"get": api.get_plot}, cors=True),
+        Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": api.get_attachment}, cors=True),
+        Route("/v1/notifications", "notifications", {"get": api.list_notifications}, cors=True),
+        Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True),
+        Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
+        Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True),
+        Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
+        Route("/healthz", "health", {"get": api.health}),
+        Route("/readyz", "ready", {"get": api.ready}),
+        Route("/metrics", "metrics", {"get": api.metrics}),
+    ]
+
+
+def _pages(pages: PageViews) -> list[Route]:
+    return [
+        Route("/", "home-page", {"get": pages.home}),
+        Route("/jobs/{job_id}", "job-page", {"get": pages.job}),
+        Route("/inbox", "inbox-page", {"get": pages.inbox}),
+        Route("/agents", "agents-page", {"get": pages.agents}),
+        Route("/assets/{name}", "asset", {"get": pages.asset}),
+        Route("/ui/jobs", "submit", {"post": pages.submit}),
+        Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
+        Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}),
+    ]
+
+
+def _view(route: Route) -> type[View]:
+    """A Faust view whose methods call the route's handlers."""
+
+    def method(handler: Handler) -> Any:
+        async def call(self: View, request: Any, **match: str) -> Any:
+            return await handler(request, **match)
+
+        return call
+
+    return type(route.name, (View,), {name: method(handler) for name, handler in route.methods.items()})
+
+
+def _cors() -> Any:
+    from faust.types.web import ResourceOptions
+
+    return ResourceOptions(allow_credentials=False, expose_headers="*", allow_headers="*", allow_methods="*")
