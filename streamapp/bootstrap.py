@@ -58,7 +58,7 @@ def inference_app() -> faust.App:
 
 
 def _jobs_app(settings: Settings) -> faust.App:
-    registry = load_registry(settings.tasks)
+    registry = load_registry(settings.tasks, settings.only_tasks)
     server = SmtpMail(parse_smtp_url(settings.smtp_url), settings.mail_timeout_s)
     names = TopicNames(settings.topic_prefix)
     app = LifecycleApp(settings.group, **faust_options(settings, "jobs"))
@@ -101,7 +101,7 @@ def _jobs_app(settings: Settings) -> faust.App:
 
 
 def _inference_app(settings: Settings) -> faust.App:
-    registry = load_registry(settings.tasks)
+    registry = load_registry(settings.tasks, settings.only_tasks)
     names = TopicNames(settings.topic_prefix)
     app = LifecycleApp(f"{settings.group}-inference", **faust_options(settings, "inference"))
     app.boot_strategy = WithoutWeb(app)

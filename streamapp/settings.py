@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     group: str = Field("streamapp", pattern=r"^[a-zA-Z0-9._-]+$", description="The consumer group of the jobs workers.")
 
     tasks: tuple[str, ...] = Field((), description="More tasks, as a JSON list of module:Class.")
+    only_tasks: tuple[str, ...] = Field((), description="The names of the tasks to offer, as a JSON list; empty: all.")
     default_task: str = Field("summarize", description="The task of a body on the old intake's path that names none.")
     model_workers: int = Field(1, ge=0, le=64, description="Model workers that a jobs worker supervises.")
     device: str = Field("auto", description="Where models run: auto, cpu, cuda or cuda:N.")
@@ -79,7 +80,7 @@ class Settings(BaseSettings):
     mail_timeout_s: float = Field(60.0, gt=0, description="Seconds that a whole SMTP conversation may take.")
     in_doubt: Literal["resend", "park"] = Field(
         "resend",
-        description="What to do with an e-mail whose fate a crash left open: send it again with the same Message-ID, or park it.",
+        description="What to do with an e-mail whose fate a crash left open: resend (with the same Message-ID) or park.",
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 

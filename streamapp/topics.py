@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from streamapp.errors import BrokerUnavailable, ConfigurationError
 from streamapp.settings import Settings
 
-__all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs"]
+__all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "survey"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,6 +115,18 @@ async def provision(settings: Settings, predictors: Iterable[str], timeout_s: fl
     except (KafkaError, TimeoutError, OSError) as error:
         reason = str(error) or type(error).__name__
         raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {reason}") from error
+    finally:
+        await admin.close()
+
+
+async def survey(settings: Settings, predictors: Iterable[str]) -> Mapping[str, int]:
+    """The partitions of those topics that are there. Raises `BrokerUnavailable`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    try:
+        await admin.start()
+        return await partitions_of(admin, [spec.name for spec in specs(settings, predictors)])
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {error}") from error
     finally:
         await admin.close()
 

@@ -14,6 +14,8 @@ def pick_device(wanted: str, threads: int) -> str:
 
     Raises `ConfigurationError` for a device that is not there. A machine without torch can run tasks without torch.
     """
+    if wanted == "cpu" and not threads:
+        return wanted  # torch's own defaults: a worker whose predictors need no torch never imports it
     try:
         import torch
     except ImportError:

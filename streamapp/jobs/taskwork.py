@@ -64,7 +64,7 @@ class _Desk:
 
     @cached_property
     def registry(self) -> Registry:
-        return load_registry(self.settings.tasks)
+        return load_registry(self.settings.tasks, self.settings.only_tasks)
 
     @cached_property
     def blobs(self) -> Blobs:

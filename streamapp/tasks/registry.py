@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -79,10 +79,16 @@ def out_type(predictor: type[Predictor[Any, Any, Any]]) -> type[BaseModel]:
     return kind
 
 
-def load_registry(named: Iterable[str] = ()) -> Registry:
-    """Load the tasks of installed packages and those in `named` (module:Class). Raises `ConfigurationError`."""
-    loaded = [_make(point.name, point.load) for point in entry_points(group=GROUP)]
+def load_registry(named: Iterable[str] = (), only: Collection[str] = ()) -> Registry:
+    """Load the tasks of installed packages and those in `named` (module:Class); of all these `only` some, if given.
+
+    Raises `ConfigurationError`. Tasks that are left out are not imported.
+    """
+    points = [point for point in entry_points(group=GROUP) if not only or point.name in only]
+    loaded = [_make(point.name, point.load) for point in points]
     loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
+    if missing := sorted(set(only) - {task.name for task in loaded}):
+        raise ConfigurationError(f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, which no package brings.")
     return Registry(loaded)
 
 

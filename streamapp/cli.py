@@ -1,0 +1,181 @@
+"""The command `streamapp`: run it all, send work, look at jobs and topics, try a task without Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from streamapp import __version__
+from streamapp.client import Client
+from streamapp.errors import ConfigurationError, StreamappError
+from streamapp.resources import JobResource
+from streamapp.settings import Settings, load_settings
+
+__all__ = ["main"]
+
+FAILED = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """Asynchronous model inference that people can rely on."""
+
+
+def main() -> None:
+    """The entry point: a failure that has a name is one sentence and an exit code."""
+    try:
+        cli(standalone_mode=True)
+    except ConfigurationError as error:
+        click.echo(f"streamapp: {error}", err=True)
+        sys.exit(78)
+    except StreamappError as error:
+        click.echo(f"streamapp: {error}", err=True)
+        sys.exit(FAILED)
+
+
+@cli.command()
+def up() -> None:
+    """Start everything on this machine, and stay until Ctrl-C."""
+    from streamapp.embedded.up import up as start
+
+    sys.exit(start(load_settings()))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--task", help="What to do with it.  [default: the settings' default task]")
+@click.option("--email", help="Where to send the result.")
+@click.option("--name", help="What to call the job.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
+@click.option("--key", help="The idempotency key: the same key and file give the same job.")
+@click.option("--wait", is_flag=True, help="Wait for the end and print the report.")
+@click.option("--url", help="Where the API is.  [default: as in the settings]")
+def submit(
+    file: Path,
+    task: str | None,
+    email: str | None,
+    name: str | None,
+    params: tuple[str, ...],
+    key: str | None,
+    wait: bool,
+    url: str | None,
+) -> None:
+    """Send FILE to be worked on."""
+    settings = load_settings()
+    fields = {"email": email, "name": name, "params": json.dumps(_params(params)) if params else None}
+    with Client(url or settings.link_base) as client:
+        given = {field: value for field, value in fields.items() if value is not None}
+        job_id = client.submit(file, task=task or settings.default_task, fields=given, key=key)
+        click.echo(f"job {job_id}", err=wait)
+        if wait:
+            sys.exit(_show_end(_wait(client, job_id)))
+
+
+@cli.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
+@click.option("--url", help="Where the API is.")
+def jobs(limit: int, url: str | None) -> None:
+    """List the newest jobs."""
+    with Client(url or load_settings().link_base) as client:
+        page = client.jobs(limit)
+    for job in page.items:
+        done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
+        click.echo(f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}")
+    if not page.items:
+        click.echo("No jobs yet. Send one: streamapp submit FILE")
+
+
+@cli.command()
+@click.argument("job_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait for the end first.")
+@click.option("--url", help="Where the API is.")
+def job(job_id: str, wait: bool, url: str | None) -> None:
+    """Show job ID as JSON."""
+    with Client(url or load_settings().link_base) as client:
+        found = _wait(client, job_id) if wait else client.job(job_id)
+    click.echo(found.model_dump_json(indent=2))
+
+
+@cli.command()
+@click.option("--create", is_flag=True, help="Create those that are missing.")
+def topics(create: bool) -> None:
+    """Show the topics that this deployment needs, and whether they are there."""
+    from streamapp.tasks.registry import load_registry
+    from streamapp.topics import provision, specs, survey
+
+    settings = load_settings()
+    _need_broker(settings)
+    predictors = load_registry(settings.tasks, settings.only_tasks).predictors
+    if create:
+        there = asyncio.run(provision(settings.model_copy(update={"topic_create": True}), predictors))
+    else:
+        there = asyncio.run(survey(settings, predictors))
+    for spec in specs(settings, predictors):
+        partitions = f"{there[spec.name]} partitions" if spec.name in there else "missing"
+        click.echo(f"{spec.name:<32} {partitions:<14} kept {spec.retention_ms // 86_400_000} days")
+    if len(there) < len(specs(settings, predictors)):
+        sys.exit(FAILED)
+
+
+@cli.command(name="try")
+@click.argument("task")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
+@click.option("--media-type", help="What FILE is.  [default: by its name]")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plot.")
+def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | None, plot: Path | None) -> None:
+    """Run TASK on FILE in this process, without Kafka or a store."""
+    from streamapp.trial import run_trial
+
+    report = run_trial(load_settings(), task, file, _params(params), media_type)
+    click.echo(report.text)
+    if plot is not None and report.plot is not None:
+        plot.write_bytes(report.plot.png)
+        click.echo(f"plot: {plot}", err=True)
+
+
+def _wait(client: Client, job_id: str) -> JobResource:
+    from rich.console import Console
+
+    from streamapp.embedded.screen import Screen
+
+    with Screen(Console(stderr=True, highlight=False)).step(f"job {job_id[:8]}") as step:
+        return client.wait(job_id, seen=lambda job: step.at(job.progress.done, job.progress.total))
+
+
+def _show_end(job: JobResource) -> int:
+    if job.report is not None:
+        click.echo(job.report.text)
+        return 0
+    click.echo(f"streamapp: the job has {job.status}: {job.error or 'no reason is known'}", err=True)
+    return FAILED
+
+
+def _params(pairs: tuple[str, ...]) -> dict[str, object]:
+    params: dict[str, object] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.BadParameter(f"{pair!r} must look like NAME=VALUE", param_hint="--param")
+        try:
+            params[name] = json.loads(value)
+        except ValueError:
+            params[name] = value
+    return params
+
+
+def _need_broker(settings: Settings) -> None:
+    if not settings.broker:
+        raise ConfigurationError(
+            f"STREAMAPP_BROKER is not set in {os.getcwd()}: name a Kafka broker; `streamapp up` prints that of its own."
+        )
+
+
+if __name__ == "__main__":
+    main()

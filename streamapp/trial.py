@@ -1,0 +1,89 @@
+"""One task on one file in this process: what a model author runs before anything else. The same code as in a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import mimetypes
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from streamapp.documents.claim import BLOB, Blobs
+from streamapp.documents.text import is_text, normalise_text
+from streamapp.errors import BadDocument, ConfigurationError, TaskFailed
+from streamapp.inference.devices import pick_device
+from streamapp.inference.engine import Engine
+from streamapp.jobs import taskwork
+from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.models import Chunk
+from streamapp.settings import Settings
+from streamapp.tasks.contract import Report, Task
+from streamapp.tasks.registry import item_type, load_registry
+
+__all__ = ["run_trial"]
+
+
+def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any], media_type: str | None) -> Report:
+    """Run a task on a file. Raises `BadDocument`, `TaskFailed`, and `ConfigurationError` for what was named wrongly."""
+    registry = load_registry(settings.tasks, settings.only_tasks)
+    if name not in registry:
+        raise ConfigurationError(f"There is no task {name!r}; there are {', '.join(sorted(registry))}.")
+    task = registry[name]
+    kind = media_type or mimetypes.guess_type(file.name)[0] or "text/plain"
+    if kind not in task.accepts:
+        raise BadDocument(f"Task {name} takes {', '.join(task.accepts)}, not {kind}; say --media-type if that is wrong.")
+    try:
+        checked = task.params.model_validate(params).model_dump_json()
+    except ValidationError as error:
+        raise ConfigurationError(f"The parameters of {name} are wrong: {error}") from error
+    here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
+    content = file.read_bytes()
+    if is_text(kind):
+        normalise_text(content, kind)  # refuses what the intake would refuse
+    assignment = Assignment(name, checked, BLOB + file.name, kind, len(content))
+    return asyncio.run(_run(here, task, assignment))
+
+
+async def _run(settings: Settings, task: Task, assignment: Assignment) -> Report:
+    taskwork.open_desk(settings)
+    outcome = taskwork.begin(assignment)
+    while isinstance(outcome, Begun):
+        rows = await _compute(settings, task, assignment, outcome)
+        outcome = taskwork.advance(assignment, outcome.step, rows)
+    return outcome
+
+
+async def _compute(settings: Settings, task: Task, assignment: Assignment, begun: Begun) -> list[Row]:
+    step = task.steps[begun.step]
+    engines = {kind.name: Engine(kind(), item_type(step), Blobs(settings.blobs), _hung) for kind in step.predictors}
+    device = pick_device(settings.device, settings.torch_threads)
+    for engine in engines.values():
+        await engine.load(device)
+    chunks = [
+        Chunk(
+            tenant="trial",
+            job_id="trial",
+            run=1,
+            step=begun.step,
+            chunk=new.chunk,
+            predictor=new.predictor,
+            document=assignment.document,
+            media_type=assignment.media_type,
+            size=assignment.size,
+            items=json.loads(new.items),
+        )
+        for new in begun.chunks
+    ]
+    outcomes = await asyncio.gather(*(engines[chunk.predictor].compute(chunk) for chunk in chunks))
+    for engine in engines.values():
+        await engine.close()
+    return [
+        Row(new.predictor, new.chunk, new.items, json.dumps(done).encode())
+        for new, done in zip(begun.chunks, outcomes, strict=True)
+    ]
+
+
+def _hung(reason: str) -> None:
+    raise TaskFailed(reason)

@@ -1,0 +1,30 @@
+"""A real broker for the session, and a deployment on it that tests which harm nothing share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streamapp.testing.broker import kafka_broker
+from streamapp.testing.deployment import Deployment
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    """The address of a broker of this session's own."""
+    with kafka_broker() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def deployment(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A running worker with the task `echo` and a body limit of 1 MiB."""
+    settings = {
+        "STREAMAPP_ONLY_TASKS": '["echo"]',
+        "STREAMAPP_DEFAULT_TASK": "echo",
+        "STREAMAPP_DEVICE": "cpu",
+        "STREAMAPP_MAX_BODY_BYTES": str(1 << 20),
+    }
+    with Deployment(broker, tmp_path_factory.mktemp("deployment"), settings) as running:
+        yield running
