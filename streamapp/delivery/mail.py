@@ -87,7 +87,7 @@ class SmtpMail:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._converse(message, recipient)
-        except (TimeoutError, OSError, ssl.SSLError, SMTPException) as error:
+        except (TimeoutError, OSError, ssl.SSLError, SMTPException, ValueError) as error:
             raise _meaning(error) from error
 
     async def _converse(self, message: EmailMessage, recipient: str) -> None:
@@ -109,6 +109,8 @@ def _meaning(error: Exception) -> StreamappError:
     """What a failure of SMTP means for trying again (RFC 5321, 4.2.1: 4yz transient, 5yz permanent)."""
     if isinstance(error, SMTPRecipientsRefused) and error.recipients:
         error = error.recipients[0]
+    if isinstance(error, ValueError) and not isinstance(error, SMTPException | OSError):
+        return MailRefused(str(error))  # the library refuses the address
     if isinstance(error, SMTPResponseException) and 500 <= error.code < 600:
         return MailRefused(f"{error.code} {error.message}")
     return MailUnavailable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)

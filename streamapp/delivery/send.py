@@ -9,9 +9,9 @@ from typing import Literal, cast
 from sqlalchemy import Connection
 
 from streamapp.delivery.compose import compose
-from streamapp.delivery.mail import MailRefused, MailServer, MailUnavailable
+from streamapp.delivery.mail import MailServer, MailUnavailable
 from streamapp.delivery.notice import notice
-from streamapp.errors import StoreUnavailable
+from streamapp.errors import Permanent, StoreUnavailable
 from streamapp.identity import Run
 from streamapp.models import Delivery
 from streamapp.resources import JobResource
@@ -49,6 +49,17 @@ class Mailer:
         )
         if row is None:
             return
+        try:
+            await self._send(row)
+        except Permanent as error:
+            logger.warning("e-mail %s is given up: %s", row.id, error)
+            await self._database.write(ledger.give_up, row.id, token, str(error))
+        except MailUnavailable as error:
+            await self._again(row, token, str(error))
+        else:
+            await self._note_sent(row.id, token)
+
+    async def _send(self, row: AnyRow) -> None:
         job, report = await self._database.read(_content, row)
         message = compose(
             delivery_id=row.id,
@@ -59,15 +70,7 @@ class Mailer:
             report=report,
             link_base=self._settings.link_base,
         )
-        try:
-            await self._server.send(message, row.recipient)
-        except MailRefused as error:
-            logger.warning("e-mail %s is refused: %s", row.id, error)
-            await self._database.write(ledger.give_up, row.id, token, str(error))
-        except MailUnavailable as error:
-            await self._again(row, token, str(error))
-        else:
-            await self._note_sent(row.id, token)
+        await self._server.send(message, message["To"].addresses[0].addr_spec)
 
     async def _again(self, row: AnyRow, token: str, reason: str) -> None:
         if row.attempts >= self._settings.mail_attempts:

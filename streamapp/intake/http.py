@@ -19,7 +19,7 @@ from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_json, parse_submission
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
-from streamapp.resources import JobResource, TaskResource
+from streamapp.resources import JobList, JobResource, NotificationList, TaskResource
 from streamapp.settings import Settings
 from streamapp.store import inbox, jobs, reports
 from streamapp.store.cursor import unpack
@@ -69,12 +69,7 @@ class Api:
 
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET /v1/jobs."""
-        limit = _limit(request)
-        try:
-            after = unpack(request.query["cursor"]) if "cursor" in request.query else None
-        except ValueError as error:
-            raise Refused(422, f"cursor: {error}.", field="cursor") from error
-        return _json(await self.database.read(present_jobs, DEFAULT_TENANT, limit, after))
+        return _json(await self.page_of_jobs(request, PAGE))
 
     async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
@@ -94,13 +89,7 @@ class Api:
 
     async def list_notifications(self, request: web.Request) -> web.Response:
         """GET /v1/notifications."""
-        before = request.query.get("cursor")
-        if before is not None and _number(before) is None:
-            raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
-        page = await self.database.read(
-            present_inbox, DEFAULT_TENANT, _limit(request), None if before is None else _number(before)
-        )
-        return _json(page)
+        return _json(await self.page_of_notifications(request, PAGE))
 
     async def read_notification(self, request: web.Request, line: str) -> web.Response:
         """POST /v1/notifications/{id}/read."""
@@ -146,6 +135,22 @@ class Api:
     async def metrics(self, request: web.Request) -> web.Response:
         """GET /metrics, in Prometheus' text format."""
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
+        """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""
+        try:
+            after = unpack(request.query["cursor"]) if "cursor" in request.query else None
+        except ValueError as error:
+            raise Refused(422, f"cursor: {error}.", field="cursor") from error
+        return await self.database.read(present_jobs, DEFAULT_TENANT, _limit(request, size), after)
+
+    async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
+        """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""
+        cursor = request.query.get("cursor")
+        before = None if cursor is None else _number(cursor)
+        if cursor is not None and before is None:
+            raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
+        return await self.database.read(present_inbox, DEFAULT_TENANT, _limit(request, size), before)
 
     async def job(self, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""
@@ -225,8 +230,8 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
 
-def _limit(request: web.Request) -> int:
-    number = _number(request.query.get("limit", str(PAGE)))
+def _limit(request: web.Request, size: int) -> int:
+    number = _number(request.query.get("limit", str(size)))
     if number is None or not 1 <= number <= LONGEST_PAGE:
         raise Refused(422, f"limit: a number from 1 to {LONGEST_PAGE}.", field="limit")
     return number

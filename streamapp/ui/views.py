@@ -14,7 +14,6 @@ from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import parse_submission
 from streamapp.resources import Problem
 from streamapp.store import inbox
-from streamapp.store.present import present_inbox, present_jobs
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
 
 __all__ = ["PageViews"]
@@ -37,17 +36,17 @@ class PageViews:
 
     async def home(self, request: web.Request) -> web.Response:
         """GET /."""
-        return await self._home()
+        return await self._home(request)
 
     async def submit(self, request: web.Request) -> web.Response:
         """POST /ui/jobs: accept the form and show the job; or the form again, with what is wrong."""
-        _refuse_other_sites(request)
+        self._refuse_other_sites(request)
         fields = await read_fields(request)
         try:
             row = await self.api.intake.submit(DEFAULT_TENANT, parse_submission(fields))
         except Refused as refused:
             kept = {name: value for name, value in fields.items() if name in ("task", "text", "email")}
-            return await self._home(refused.problem, kept)
+            return await self._home(request, refused.problem, kept)
         raise web.HTTPSeeOther(f"/jobs/{row.id}")
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:
@@ -56,17 +55,17 @@ class PageViews:
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
-        _refuse_other_sites(request)
+        self._refuse_other_sites(request)
         await self.api.cancel(job_id)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
     async def inbox(self, request: web.Request) -> web.Response:
         """GET /inbox."""
-        return _html(self.pages.inbox(await self.api.database.read(present_inbox, DEFAULT_TENANT, SHOWN)))
+        return _html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN)))
 
     async def read(self, request: web.Request, line: str) -> web.Response:
         """POST /ui/notifications/{id}/read."""
-        _refuse_other_sites(request)
+        self._refuse_other_sites(request)
         await self.api.read_notification(request, line)
         raise web.HTTPSeeOther("/inbox")
 
@@ -86,11 +85,20 @@ class PageViews:
         """What went wrong, for people."""
         return _html(self.pages.problem(problem, 0), problem.status)
 
-    async def _home(self, problem: Problem | None = None, form: dict[str, str] | None = None) -> web.Response:
-        jobs = await self.api.database.read(present_jobs, DEFAULT_TENANT, SHOWN)
+    async def _home(
+        self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
+    ) -> web.Response:
+        jobs = await self.api.page_of_jobs(request, SHOWN)
         tasks = task_resources(self.api.registry, self.api.settings.default_task)
         page = self.pages.home(jobs, tasks, await self._unread(), problem, form)
         return _html(page, problem.status if problem else 200)
+
+    def _refuse_other_sites(self, request: web.Request) -> None:
+        """A form on somebody else's page must not send work from here (OWASP: verify the origin of a request)."""
+        origin = request.headers.get("Origin")
+        own = (request.host, urlsplit(self.api.settings.link_base).netloc)
+        if origin is not None and urlsplit(origin).netloc not in own:
+            raise Refused(403, "This form was sent from another site.")
 
     async def _unread(self) -> int:
         return await self.api.database.read(inbox.unread, DEFAULT_TENANT)
@@ -98,10 +106,3 @@ class PageViews:
 
 def _html(page: str, status: int = 200) -> web.Response:
     return web.Response(text=page, status=status, content_type="text/html", headers=HEADERS)
-
-
-def _refuse_other_sites(request: web.Request) -> None:
-    """A form on somebody else's page must not send work from here (OWASP: verify the origin of a request)."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.host:
-        raise Refused(403, "This form was sent from another site.")

@@ -1,0 +1,182 @@
+"""The e-mail about a job that ended: what it says and how it is put together.
+
+The structure, for a report with a plot (RFC 2046, 2183, 2387, 2392)::
+
+    multipart/mixed
+    ├── multipart/alternative
+    │   ├── text/plain                      complete in itself
+    │   └── multipart/related
+    │       ├── text/html                   <img src="cid:…" alt="…">
+    │       └── image/png   inline          shown in the text, where the text is shown as HTML
+    └── image/png           attachment      the same, for those who see the plain text or block images
+        and the report's own attachments
+
+The plot is there twice because nothing else opens everywhere: clients hide an inline part that the HTML refers to
+from the list of attachments, and one that prefers plain text never looks into the other alternative.
+
+Text goes as quoted-printable and so as short ASCII lines: relays without 8BITMIME need not change it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import getaddresses
+from typing import Literal
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from streamapp.delivery.clean import clean_line, clean_text, file_name, wrap
+from streamapp.delivery.notice import failed_title, job_title
+from streamapp.errors import Permanent
+from streamapp.resources import JobResource
+from streamapp.tasks.contract import Attachment, Report
+
+__all__ = ["compose"]
+
+DELIVERY_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MEDIA_TYPE = re.compile(r"(application|audio|image|text|video|font)/([A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})")
+BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+SPECIAL = re.compile(r"[\s,;<>()]")
+PARAGRAPH = re.compile(r"\n\s*\n")
+
+_templates = Environment(
+    loader=PackageLoader("streamapp.delivery"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+
+def compose(
+    *,
+    delivery_id: str,
+    sender: str,
+    recipient: str,
+    event: Literal["succeeded", "failed"],
+    job: JobResource,
+    report: Report | None,
+    link_base: str,
+) -> EmailMessage:
+    """Write the e-mail about a job's end; the same `delivery_id` always gives the same Message-ID.
+
+    `sender` may carry a display name, `recipient` is a bare address. Raises `Permanent` for an address or id that
+    can't stand in a header, and for a success without a report.
+    """
+    if event == "succeeded" and report is None:
+        raise Permanent("A job that succeeded has a report; this one has none.")
+    shown = report if event == "succeeded" else None
+    source = _address(sender, named=True)
+    to = _address(recipient)
+    message = EmailMessage(policy=SMTP if (source.username + to.username).isascii() else SMTPUTF8)
+    message["From"] = source
+    message["To"] = to
+    message["Subject"] = _one_line(shown.subject if shown else failed_title(job))
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = f"<{_identity(delivery_id)}@{source.domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    _fill(
+        message,
+        job,
+        shown,
+        f"{link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}",
+        f"plot.{delivery_id[:32]}@{source.domain}",
+    )
+    return message
+
+
+def _identity(delivery_id: str) -> str:
+    if not DELIVERY_ID.fullmatch(delivery_id):
+        raise Permanent(f"A delivery's id can't be {delivery_id!r}: it becomes part of a Message-ID.")
+    return delivery_id
+
+
+def _address(text: str, *, named: bool = False) -> Address:
+    """One address, with its domain in ASCII (RFC 5890), because relays look that up."""
+    found = getaddresses([text]) if named else [("", text.strip())]
+    username, _, domain = found[0][1].rpartition("@")
+    try:
+        if len(found) != 1 or not username or not domain or BROKEN.search(text.strip()) or SPECIAL.search(found[0][1]):
+            raise ValueError("not one address in one line")
+        return Address(_one_line(found[0][0]), username, domain.encode("idna").decode("ascii"))
+    except (ValueError, UnicodeError) as error:
+        raise Permanent(f"This is no single e-mail address: {text!r}.") from error
+
+
+def _one_line(text: str) -> str:
+    """A header's text. What looks like an encoded word (RFC 2047) is parted, or it would be decoded into anything."""
+    return clean_line(text).replace("=?", "= ?")
+
+
+def _fill(message: EmailMessage, job: JobResource, report: Report | None, link: str, cid: str) -> None:
+    """The body, as text and HTML, with the plot and the attachments."""
+    title = job_title(job)
+    plot = report.plot if report else None
+    picture = file_name(f"{title.rpartition('.')[0] or title}-plot.png", "plot.png") if plot else ""
+    values = {
+        "job": job,
+        "title": title,
+        "headline": str(message["Subject"]),
+        "error": clean_text(job.error or "").strip(),
+        "report": report,
+        "text": clean_text(report.text).strip() if report else "",
+        "body": _html(report) if report else "",
+        "alt": clean_line(plot.alt, 1000) if plot else "",
+        "cid": cid,
+        "picture": picture,
+        "link": link,
+        "files": [file_name(each.name, "attachment") for each in report.attachments] if report else [],
+    }
+    kind = "succeeded" if report else "failed"
+    message.set_content(wrap(_templates.get_template(f"{kind}.txt").render(values)), cte="quoted-printable")
+    message.add_alternative(
+        _templates.get_template(f"{kind}.html").render(values), subtype="html", cte="quoted-printable"
+    )
+    if report:
+        _attach(message, report, cid, picture)
+
+
+def _html(report: Report) -> Markup | list[list[str]]:
+    """The task's own HTML, let through unescaped, or else its text as paragraphs of lines.
+
+    This is the one place in the mail where markup passes: the contract has the task escape what it quotes.
+    """
+    if report.html:
+        return Markup(clean_text(report.html))
+    return [paragraph.split("\n") for paragraph in PARAGRAPH.split(clean_text(report.text).strip())]
+
+
+def _attach(message: EmailMessage, report: Report, cid: str, picture: str) -> None:
+    """Put the plot beside the HTML, then it and the attachments behind the text."""
+    if report.plot:
+        page = message.get_body(("html",))
+        if not isinstance(page, EmailMessage):
+            raise TypeError("the HTML part was added just before")
+        page.add_related(report.plot.png, "image", "png", cid=f"<{cid}>", disposition="inline", filename=picture)
+        page.set_param("type", "text/html")  # RFC 2387, 3.1
+        message.add_attachment(report.plot.png, "image", "png", filename=picture)
+    for each in report.attachments:
+        main, sub, params = _media_type(each)
+        name = file_name(each.name, "attachment")
+        message.add_attachment(each.content, main, sub, filename=name, params=params)
+
+
+def _media_type(file: Attachment) -> tuple[str, str, dict[str, str]]:
+    """The type to declare: one that can carry bytes, and with text its charset."""
+    found = MEDIA_TYPE.fullmatch(file.media_type.partition(";")[0].strip())
+    if not found:
+        return "application", "octet-stream", {}
+    if found[1] != "text":
+        return found[1], found[2], {}
+    try:
+        file.content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "application", "octet-stream", {}
+    return found[1], found[2], {"charset": "utf-8"}
