@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any, Protocol
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn, Protocol
 
 import faust
 from faust.app.base import BootStrategy
+from faust.types import TopicT
 
 from streamapp.errors import BrokerUnavailable, ConfigurationError
-from streamapp.settings import Settings
+from streamapp.models import Record
+from streamapp.sending import send_acked
+from streamapp.settings import Settings, load_settings
 from streamapp.slots import take_slot
+from streamapp.wire import StrictSchema
 
-__all__ = ["LifecycleApp", "Parts", "WithoutWeb", "faust_options"]
+__all__ = ["LifecycleApp", "Parts", "WithoutWeb", "build_or_leave", "faust_options", "sender", "topic"]
 
 MiB = 1024 * 1024
+CONFIGURATION, UNAVAILABLE = 78, 69  # EX_CONFIG and EX_UNAVAILABLE of sysexits(3)
 
 
 class Parts(Protocol):
@@ -107,9 +113,35 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
     }
 
 
-def _leave(error: Exception) -> None:
-    import sys
+def topic(app: faust.App, name: str, record: type[Record]) -> TopicT:
+    """A topic of one Record type, decoded strictly."""
+    return app.topic(name, schema=StrictSchema(value_type=record, key_type=bytes))
 
+
+def sender(to: TopicT) -> Callable[[Record], Awaitable[None]]:
+    """A function that sends one Record and returns with the broker's ack."""
+
+    async def send(record: Record) -> None:
+        await send_acked(to, [record])
+
+    return send
+
+
+def build_or_leave(build: Callable[[Settings], faust.App]) -> faust.App:
+    """Build an app from the settings; leave the process with a sentence when they are wrong."""
+    try:
+        settings = load_settings()
+        if not settings.broker:
+            raise ConfigurationError(
+                "STREAMAPP_BROKER is not set: name a Kafka broker (host:port), or use `streamapp up`, which starts one."
+            )
+        return build(settings)
+    except ConfigurationError as error:
+        _leave(error)
+
+
+def _leave(error: Exception) -> NoReturn:
+    """Say in one sentence what is wrong, and leave, before Faust's own crash path can commit anything."""
     sys.stderr.write(f"streamapp: {error}\n")
     sys.stderr.flush()
-    os._exit(78 if isinstance(error, ConfigurationError) else 69)
+    os._exit(CONFIGURATION if isinstance(error, ConfigurationError) else UNAVAILABLE)

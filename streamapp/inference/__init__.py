@@ -10,6 +10,6 @@ __all__ = ["app"]
 def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from streamapp.bootstrap import inference_app
+    from streamapp.inference.bootstrap import inference_app
 
     return inference_app()

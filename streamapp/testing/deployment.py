@@ -174,7 +174,7 @@ class Deployment:
         """What is in the mailbox, once there are `count` messages."""
         until(lambda: len(self._files()) >= count, timeout_s, f"{count} e-mails, there are {len(self._files())}")
         return [
-            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)  # type: ignore[misc]
+            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
             for file in self._files()
         ]
 

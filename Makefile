@@ -1,0 +1,50 @@
+# One command each, the same on a desk and in CI. `make` alone lists them.
+
+# the first of these that is new enough; PYTHON=/path/to/python overrides
+PYTHON := $(or $(PYTHON),$(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done))
+ENVIRONMENT = $(if $(PYTHON),@$(PYTHON) tools/environment.py,$(error Python 3.11 or newer is needed and none was found: install one, or say PYTHON=/path/to/it))
+BIN := .venv/bin
+KAFKA := 4.4.0
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test test-unit test-integration test-e2e check format lock clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## install what is missing and start everything: broker, worker, mailbox (TORCH_BACKEND=cpu: the small torch)
+	$(ENVIRONMENT) run
+	@$(BIN)/streamapp up
+
+install: ## only the environment in .venv, with all that tests need
+	$(ENVIRONMENT) test
+
+test: check test-unit test-integration test-e2e ## everything that CI runs
+
+test-unit: install ## fast, without sockets
+	$(BIN)/python -m pytest tests/unit --disable-socket --allow-unix-socket
+
+test-integration: install ## on a real broker
+	$(BIN)/python -m pytest tests/integration
+
+test-e2e: install ## a whole book, from the request to the e-mail
+	$(BIN)/python -m pytest tests/e2e
+
+check: install ## format, lint, types, imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## put the code into its form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install ## resolve the requirements and Kafka's jars anew, with hashes
+	$(BIN)/python tools/lock.py
+	$(BIN)/python tools/lock_kafka.py $(KAFKA)
+
+clean: ## remove what was built; the state in var stays
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find streamapp tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Fakes and fixtures that users may use in their own tests."""
