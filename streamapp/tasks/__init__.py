@@ -3,6 +3,7 @@
 from streamapp.errors import BadDocument
 from streamapp.tasks.contract import (
     Attachment,
+    Bytes64,
     Document,
     ItemError,
     Params,
@@ -17,6 +18,7 @@ from streamapp.tasks.contract import (
 __all__ = [
     "Attachment",
     "BadDocument",
+    "Bytes64",
     "Document",
     "ItemError",
     "Params",

@@ -9,14 +9,17 @@ This module must import without torch: the jobs worker loads every task and neve
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 __all__ = [
     "Attachment",
+    "Bytes64",
     "Document",
     "ItemError",
     "Params",
@@ -35,6 +38,25 @@ Source = TypeVar("Source")
 Value = TypeVar("Value", bound=BaseModel)
 ParamsT = TypeVar("ParamsT", bound=BaseModel)
 AnyOut = TypeVar("AnyOut", bound=BaseModel)
+
+
+def _from_base64(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+
+
+def _to_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+#: Bytes that travel: given and had as bytes, base64 (RFC 4648) in JSON.
+Bytes64 = Annotated[
+    bytes, BeforeValidator(_from_base64), PlainSerializer(_to_base64, return_type=str, when_used="json")
+]
 
 
 class Document(Protocol):
@@ -65,7 +87,7 @@ class Params(BaseModel):
 class Plot(BaseModel):
     """A picture for the report."""
 
-    png: Base64Bytes = Field(description="A PNG file.")
+    png: Bytes64 = Field(description="A PNG file.")
     alt: str = Field(min_length=1, description="What the picture shows, for those who can't see it.")
 
 
@@ -74,7 +96,7 @@ class Attachment(BaseModel):
 
     name: str = Field(min_length=1, max_length=200)
     media_type: str
-    content: Base64Bytes
+    content: Bytes64
 
 
 class Report(BaseModel):

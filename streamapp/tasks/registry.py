@@ -60,6 +60,8 @@ class Registry(Mapping[str, Task]):
                 out_type(predictor)
         except TypeError as error:
             raise ConfigurationError(str(error)) from error
+        if len({predictor.name for predictor in step.predictors}) < len(step.predictors):
+            raise ConfigurationError(f"Step {type(step).__qualname__} names a predictor twice.")
         for predictor in step.predictors:
             if not NAME.fullmatch(predictor.name):
                 raise ConfigurationError(f"Predictor {predictor.__qualname__}: its name must match {NAME.pattern}.")
@@ -87,6 +89,7 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = ()) -> Regi
     points = [point for point in entry_points(group=GROUP) if not only or point.name in only]
     loaded = [_make(point.name, point.load) for point in points]
     loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
+    loaded = [task for task in loaded if not only or task.name in only]
     if missing := sorted(set(only) - {task.name for task in loaded}):
         raise ConfigurationError(f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, which no package brings.")
     return Registry(loaded)
@@ -95,11 +98,11 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = ()) -> Regi
 def _make(label: str, load: Any) -> Task:
     try:
         kind = load()
+        if inspect.isclass(kind) and issubclass(kind, Task):
+            return kind()
     except Exception as error:
         raise ConfigurationError(f"Task {label} can't be imported: {type(error).__name__}: {error}") from error
-    if not (inspect.isclass(kind) and issubclass(kind, Task)):
-        raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
-    return kind()
+    raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
 
 
 def _import(path: str) -> Any:

@@ -26,7 +26,7 @@ def _folded(text: str) -> str:
 def _sentences(report: dict[str, object]) -> list[str]:
     data = report["data"]
     assert isinstance(data, dict)
-    return [sentence["text"] for chapter in data["chapters"] for sentence in chapter["sentences"]]
+    return [sentence["text"] for chapter in data["chapters"] for sentence in chapter["summary"]]
 
 
 def _part(mail: EmailMessage, kind: str) -> EmailMessage:

