@@ -19,8 +19,8 @@ __all__ = ["main", "replaced", "table"]
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- settings: written by tools/settings_table.py -->", "<!-- /settings -->"
 LIMITS = (
-    ("minimum", "at least {}"),
-    ("exclusiveMinimum", "more than {}"),
+    ("minimum", "at least {:g}"),
+    ("exclusiveMinimum", "more than {:g}"),
     ("maximum", "at most {}"),
     ("exclusiveMaximum", "less than {}"),
 )
@@ -53,12 +53,13 @@ def _default(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, float):
         return f"`{value:g}`"
-    return f"`{value}`" if str(value) else "empty"
+    if isinstance(value, Path):
+        return f"`./{value}`"
+    return f"`{value}`" if value != "" else "empty"
 
 
 def _limits(schema: dict[str, Any]) -> str:
-    said = [words.format(f"{schema[key]:g}" if isinstance(schema[key], float) else schema[key])
-            for key, words in LIMITS if key in schema]
+    said = [words.format(schema[key]) for key, words in LIMITS if key in schema]
     return f" ({', '.join(said)})" if said else ""
 
 
