@@ -8,7 +8,7 @@ BIN := .venv/bin
 KAFKA := 4.4.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-unit test-integration test-e2e check format lock clean
+.PHONY: help run install test test-unit test-integration test-model test-e2e check format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,13 +20,16 @@ run: ## install what is missing and start everything: broker, worker, mailbox (T
 install: ## only the environment in .venv, with all that tests need
 	$(ENVIRONMENT) test
 
-test: check test-unit test-integration test-e2e ## everything that CI runs
+test: check test-unit test-integration test-model test-e2e ## everything that CI runs
 
 test-unit: install ## fast, without sockets
 	$(BIN)/python -m pytest tests/unit --disable-socket --allow-unix-socket
 
 test-integration: install ## on a real broker
 	$(BIN)/python -m pytest tests/integration
+
+test-model: install ## the built-in model against sentence-transformers, and the quality of its summaries
+	$(BIN)/python -m pytest tests/model
 
 test-e2e: install ## a whole book, from the request to the e-mail
 	$(BIN)/python -m pytest tests/e2e

@@ -20,7 +20,7 @@ def pick_device(wanted: str, threads: int) -> str:
         import torch
     except ImportError:
         return "cpu"
-    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(threads or _cores())
     if wanted == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
     try:
@@ -29,3 +29,8 @@ def pick_device(wanted: str, threads: int) -> str:
     except (RuntimeError, AssertionError) as error:
         raise ConfigurationError(f"STREAMAPP_DEVICE is {wanted!r}, which torch can't use here: {error}") from error
     return str(device)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
