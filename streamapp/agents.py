@@ -30,14 +30,16 @@ def jobs_agents(
     notify: Callable[[Delivery], Awaitable[None]],
     beat: Callable[[WorkerBeat], Awaitable[None]],
     mails: int,
-) -> None:
+) -> list[Flow]:
     """Declare the agents of the jobs worker."""
-    _agent(app, "inference", topics[Job], Flow("inference", plan, dead, PLANS))
-    _agent(app, "results", topics[ChunkResult], Flow("results", collect, dead, RESULTS))
-    _agent(app, "beats", topics[WorkerBeat], Flow("beats", beat, dead, 1))
     email, notification = topics[Delivery]
-    _agent(app, "email", email, Flow("email", mail, dead, mails))
-    _agent(app, "notification", notification, Flow("notification", notify, dead, NOTICES))
+    return [
+        _agent(app, topics[Job], Flow("inference", plan, dead, PLANS)),
+        _agent(app, topics[ChunkResult], Flow("results", collect, dead, RESULTS)),
+        _agent(app, topics[WorkerBeat], Flow("beats", beat, dead, 1)),
+        _agent(app, email, Flow("email", mail, dead, mails)),
+        _agent(app, notification, Flow("notification", notify, dead, NOTICES)),
+    ]
 
 
 def inference_agents(
@@ -46,14 +48,16 @@ def inference_agents(
     dead: DeadLetters,
     compute: Callable[[Chunk], Awaitable[None]],
     limit: int,
-) -> None:
+) -> list[Flow]:
     """Declare an agent for each predictor's chunks."""
-    for predictor, topic in topics.items():
-        _agent(app, f"chunks.{predictor}", topic, Flow(f"chunks.{predictor}", compute, dead, limit))
+    return [
+        _agent(app, topic, Flow(f"chunks.{predictor}", compute, dead, limit)) for predictor, topic in topics.items()
+    ]
 
 
-def _agent(app: faust.App, name: str, topic: Any, flow: Flow) -> None:
+def _agent(app: faust.App, topic: Any, flow: Flow) -> Flow:
     async def agent(stream: Any) -> None:
         await flow.run(stream)
 
-    app.agent(topic, name=name)(agent)
+    app.agent(topic, name=flow.name)(agent)
+    return flow

@@ -5,10 +5,11 @@ The options follow from what Faust's source does; docs/adr/0003 says which and w
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import faust
@@ -16,6 +17,7 @@ from faust.app.base import BootStrategy
 from faust.types import TopicT
 
 from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.flow import Flow
 from streamapp.models import Record
 from streamapp.sending import send_acked
 from streamapp.settings import Settings, load_settings
@@ -25,6 +27,7 @@ from streamapp.wire import StrictSchema
 __all__ = ["LifecycleApp", "Parts", "WithoutWeb", "build_or_leave", "faust_options", "sender", "topic"]
 
 MiB = 1024 * 1024
+DRAIN_S = 8.0
 CONFIGURATION, UNAVAILABLE = 78, 69  # EX_CONFIG and EX_UNAVAILABLE of sysexits(3)
 
 
@@ -37,8 +40,11 @@ class Parts(Protocol):
     async def started(self) -> None:
         """Once the producer and the agents run."""
 
+    async def draining(self) -> None:
+        """When the app begins to stop: nothing more is taken, what is in hand still ends."""
+
     async def stop(self) -> None:
-        """When the app stops, before its consumer does."""
+        """When nothing is in hand any more, before the consumer stops."""
 
 
 class WithoutWeb(BootStrategy):
@@ -55,6 +61,7 @@ class LifecycleApp(faust.App):
     """A Faust app that starts and stops its `parts` with it, and says in a sentence why it can't start."""
 
     parts: Parts
+    flows: Sequence[Flow] = ()
 
     async def on_first_start(self) -> None:
         """Start the parts: nothing is consumed before they are ready."""
@@ -70,7 +77,15 @@ class LifecycleApp(faust.App):
         await self.parts.started()
 
     async def on_stop(self) -> None:
-        """Stop the parts first."""
+        """Take nothing more, finish what is in hand or hand it back, and only then let Faust stop.
+
+        Faust's own wait for unacknowledged messages has no bound. Ours has; what is left after it stays
+        unacknowledged, since `noack()` streams acknowledge nothing by themselves, and comes again elsewhere.
+        """
+        self.flow_control.suspend()
+        await self.parts.draining()
+        await asyncio.gather(*(flow.drain(DRAIN_S) for flow in self.flows))
+        self.conf.stream_wait_empty = False
         await self.parts.stop()
         await super().on_stop()
 

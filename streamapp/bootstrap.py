@@ -71,7 +71,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     supervisor = Supervisor(settings.model_workers, settings.log_level)
     insight = Insight(settings, registry.predictors, database)
     app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight)
-    agents.jobs_agents(
+    app.flows = agents.jobs_agents(
         app,
         {Job: inference, ChunkResult: results, WorkerBeat: beats, Delivery: (email, notification)},
         letters,

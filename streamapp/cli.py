@@ -86,7 +86,9 @@ def jobs(limit: int, url: str | None) -> None:
         page = client.jobs(limit)
     for job in page.items:
         done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
-        click.echo(f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}")
+        click.echo(
+            f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}"
+        )
     if not page.items:
         click.echo("No jobs yet. Send one: streamapp submit FILE")
 

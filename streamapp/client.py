@@ -1,4 +1,4 @@
-"""A client for the API: what `streamapp submit` uses, and any Python program may. It always sends an idempotency key."""
+"""A client for the API: what `streamapp submit` uses, and any program may. It always sends an idempotency key."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Client:
             try:
                 answer = call()
             except httpx.TransportError as error:
-                if attempt == ATTEMPTS or isinstance(error, httpx.ConnectError) and attempt > 1:
+                if attempt == ATTEMPTS or (isinstance(error, httpx.ConnectError) and attempt > 1):
                     raise ApiUnreachable(f"Nothing answers at {self._http.base_url}: {error}.") from error
             else:
                 if answer.status_code not in TRY_LATER or attempt == ATTEMPTS:

@@ -76,17 +76,32 @@ class Flow:
         self._free = asyncio.Semaphore(limit)
         self._order = InOrder()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
 
     async def run(self, stream: Stream[Any]) -> None:
         """Take messages until the stream ends. Never raises but for cancellation."""
         async for event in stream.noack().events():
             await self._free.acquire()
+            if self._draining:
+                self._free.release()
+                continue  # unacknowledged, it comes again to whoever is next
             ticket = self._order.take(event)
             task = asyncio.create_task(
                 self._work(ticket), name=f"{self.name} {event.message.tp} {event.message.offset}"
             )
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Begin nothing more, and wait for what is in work. False when some of it was given up unacknowledged."""
+        self._draining = True
+        if not self._tasks:
+            return True
+        _, left = await asyncio.wait(set(self._tasks), timeout=timeout_s)
+        for task in left:
+            logger.warning("%s is handed back: it did not end within %.0f s", task.get_name(), timeout_s)
+            task.cancel()
+        return not left
 
     @property
     def busy(self) -> int:
@@ -114,6 +129,10 @@ class Flow:
                 else:
                     await self._handle(event.value)
                 return
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                logger.warning("%s waits, because something that it waited for was cancelled", self.name)
             except Transient as error:
                 logger.warning("%s waits, because %s", self.name, error)
             except Permanent as error:
@@ -122,7 +141,13 @@ class Flow:
             except Exception as error:
                 bugs += 1
                 logger.exception("%s raised on a message, attempt %d", self.name, bugs)
-                if bugs == BUG_ATTEMPTS:
+                if bugs >= BUG_ATTEMPTS:
                     event.value = Undecodable(f"{type(error).__name__}: {error}")
                     continue
             await backoff.wait()
+
+
+def _is_cancelled() -> bool:
+    """Whether this task itself was cancelled, and not merely a future that its work waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     mail_timeout_s: float = Field(60.0, gt=0, description="Seconds that a whole SMTP conversation may take.")
     in_doubt: Literal["resend", "park"] = Field(
         "resend",
-        description="What to do with an e-mail whose fate a crash left open: resend (with the same Message-ID) or park.",
+        description="What to do with an e-mail whose fate a crash left open: resend (same Message-ID) or park.",
     )
     log_level: str = Field("info", description="debug, info, warning or error.")
 

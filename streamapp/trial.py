@@ -33,7 +33,9 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     task = registry[name]
     kind = media_type or mimetypes.guess_type(file.name)[0] or "text/plain"
     if kind not in task.accepts:
-        raise BadDocument(f"Task {name} takes {', '.join(task.accepts)}, not {kind}; say --media-type if that is wrong.")
+        raise BadDocument(
+            f"Task {name} takes {', '.join(task.accepts)}, not {kind}; say --media-type if that is wrong."
+        )
     try:
         checked = task.params.model_validate(params).model_dump_json()
     except ValidationError as error:

@@ -41,5 +41,5 @@ def _inference_app(settings: Settings) -> faust.App:
         sender(topic(app, names.beats, WorkerBeat)),
     )
     app.parts = worker
-    agents.inference_agents(app, chunks, letters, worker.compute, limit=IN_WORK)
+    app.flows = agents.inference_agents(app, chunks, letters, worker.compute, limit=IN_WORK)
     return app

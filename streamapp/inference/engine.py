@@ -15,17 +15,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from streamapp.documents.claim import Blobs
+from streamapp.documents.claim import Blobs, ClaimedDocument
+from streamapp.errors import Permanent, Transient
 from streamapp.inference.batch import Pending, choose
 from streamapp.models import Chunk
 from streamapp.retry import delay_s
 from streamapp.tasks.contract import ItemError, Predictor
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Outcome"]
 
 logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # at an item that fails alone, before it is taken to be bad
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
+STOPPED = "this model worker stops"
 PAST_DEADLINE = "the job's deadline passed before this item was computed"
 
 Outcome = dict[str, Any]
@@ -36,17 +39,19 @@ class _Work:
 
     def __init__(self, chunk: Chunk) -> None:
         self.chunk = chunk
-        self.outcomes: list[Outcome | None] = [None] * len(chunk.items)
+        self.outcomes: list[Outcome] = [{} for _ in chunk.items]
+        self.left = len(chunk.items)
         self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
+        """Note one item's outcome, once. Raises what an outcome raises that is none."""
         if isinstance(outcome, ItemError):
             self.outcomes[place] = {"error": str(outcome)}
         else:
             self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
-        filled = [entry for entry in self.outcomes if entry is not None]
-        if len(filled) == len(self.outcomes) and not self.done.done():
-            self.done.set_result(filled)
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(self.outcomes)
 
 
 class Engine:
@@ -62,6 +67,9 @@ class Engine:
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix=f"prepare-{predictor.name}")
         self._computing = ThreadPoolExecutor(1, thread_name_prefix=f"predict-{predictor.name}")
         self._waiting: list[Pending] = []
+        self._open: set[_Work] = set()
+        self._closed = False
+        self._item_since: float | None = None  # when the preparing thread began with the item that it is at
         self._arrived = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self.items = 0
@@ -73,43 +81,86 @@ class Engine:
         self._loop = asyncio.create_task(self._run(), name=f"engine {self.predictor.name}")
 
     async def close(self) -> None:
-        """Stop taking work."""
+        """Stop taking work; what is in it raises `Transient`, since another worker will do it."""
+        self._closed = True
         if self._loop is not None:
             self._loop.cancel()
+        for work in self._open:
+            if not work.done.done():
+                work.done.set_exception(Transient(STOPPED))
         self._preparing.shutdown(wait=False, cancel_futures=True)
         self._computing.shutdown(wait=False, cancel_futures=True)
 
     async def compute(self, chunk: Chunk) -> list[Outcome]:
-        """The outcomes of a chunk's items, in their order: ``{"out": …}`` or ``{"error": "…"}``."""
-        work = _Work(chunk)
+        """The outcomes of a chunk's items, in their order: ``{"out": …}`` or ``{"error": "…"}``.
+
+        Raises `Transient` when the document can't be read right now, or when this engine is closed meanwhile.
+        """
+        if self._closed:
+            raise Transient(STOPPED)
         if not chunk.items:
             return []
         if chunk.deadline is not None and chunk.deadline < time.time():
             return [{"error": PAST_DEADLINE} for _ in chunk.items]
-        loop = asyncio.get_running_loop()
-        prepared = await loop.run_in_executor(self._preparing, self._prepare, work)
-        for place, entry in enumerate(prepared):
-            if isinstance(entry, ItemError):
-                work.settle(place, entry)
-            else:
-                self._waiting.append(entry)
-        self._arrived.set()
-        return await work.done
+        work = _Work(chunk)
+        self._open.add(work)
+        try:
+            await self._enqueue(work)
+            return await work.done
+        finally:
+            self._open.discard(work)
 
-    def _prepare(self, work: _Work) -> list[Pending | ItemError]:
+    async def _enqueue(self, work: _Work) -> None:
+        """Prepare a chunk's items and let them wait for a batch; what fails is tried again, but for an ItemError."""
+        places: Sequence[int] = range(len(work.chunk.items))
+        for attempt in range(1, ATTEMPTS + 1):
+            prepared = await self._prepared(work, places)
+            self._waiting.extend(entry for _, entry in prepared if isinstance(entry, Pending))
+            self._arrived.set()
+            failed = [(place, entry) for place, entry in prepared if isinstance(entry, Exception)]
+            for place, error in failed:
+                if isinstance(error, ItemError | Permanent) or attempt == ATTEMPTS:
+                    work.settle(place, _as_item_error(error))
+            places = [place for place, error in failed if not isinstance(error, ItemError | Permanent)]
+            if not places or attempt == ATTEMPTS:
+                return
+            await asyncio.sleep(delay_s(attempt, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S))
+
+    async def _prepared(self, work: _Work, places: Sequence[int]) -> list[tuple[int, Pending | Exception]]:
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._preparing, self._prepare, work, places)
+        except RuntimeError as error:  # the pool was shut down
+            raise Transient(STOPPED) from error
+        while not (await asyncio.wait({future}, timeout=self.predictor.timeout_s))[0]:
+            since = self._item_since
+            if since is not None and time.monotonic() - since > self.predictor.timeout_s:
+                self._hung(f"prepare of predictor {self.predictor.name} did not end within its time")
+        if future.cancelled():
+            raise Transient(STOPPED)
+        return future.result()
+
+    def _prepare(self, work: _Work, places: Sequence[int]) -> list[tuple[int, Pending | Exception]]:
         chunk = work.chunk
         document = self._blobs.claim(chunk.document, chunk.media_type, chunk.size)
-        prepared: list[Pending | ItemError] = []
-        for place, fields in enumerate(chunk.items):
-            try:
-                ready = self.predictor.prepare(self._item.model_validate(fields), document)
-                prepared.append(Pending(ready, self.predictor.cost(ready), work, place))
-            except ItemError as error:
-                prepared.append(error)
-            except Exception as error:
-                logger.exception("prepare raised; the item is taken to be bad")
-                prepared.append(ItemError(f"it can't be prepared: {type(error).__name__}: {error}"))
+        prepared: list[tuple[int, Pending | Exception]] = []
+        try:
+            for place in places:
+                self._item_since = time.monotonic()
+                prepared.append((place, self._prepare_one(work, place, document)))
+        finally:
+            self._item_since = None
         return prepared
+
+    def _prepare_one(self, work: _Work, place: int, document: ClaimedDocument) -> Pending | Exception:
+        try:
+            ready = self.predictor.prepare(self._item.model_validate(work.chunk.items[place]), document)
+            return Pending(ready, int(self.predictor.cost(ready)), work, place)
+        except Transient:
+            raise  # the document can't be read right now: nor for the other items
+        except Exception as error:
+            if not isinstance(error, ItemError | Permanent):
+                logger.exception("prepare raised")
+            return error
 
     async def _run(self) -> None:
         while True:
@@ -135,7 +186,10 @@ class Engine:
                 self._failed(batch[0], error)
             return
         for entry, outcome in zip(batch, outcomes, strict=True):
-            entry.chunk.settle(entry.place, outcome)
+            try:
+                entry.chunk.settle(entry.place, outcome)
+            except Exception as error:  # no pydantic model, or one that can't be JSON
+                self._failed(entry, error)
         self.items += len(batch)
 
     async def _predict(self, readies: list[Any]) -> Sequence[BaseModel | ItemError]:
@@ -156,13 +210,21 @@ class Engine:
             return
         entry.attempts += 1
         if entry.attempts >= ATTEMPTS:
-            reason = f"it failed {ATTEMPTS} times, the last time with {type(error).__name__}: {error}"
-            entry.chunk.settle(entry.place, ItemError(reason))
+            entry.chunk.settle(entry.place, _as_item_error(error))
             return
         logger.warning("an item failed alone and is tried again: %r", error)
         loop = asyncio.get_running_loop()
-        loop.call_later(delay_s(entry.attempts, first_s=0.5, longest_s=5.0), self._again, entry)
+        loop.call_later(delay_s(entry.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S), self._again, entry)
 
     def _again(self, entry: Pending) -> None:
         self._waiting.append(entry)
         self._arrived.set()
+
+
+def _as_item_error(error: Exception) -> ItemError:
+    """What an item's last failure says about it."""
+    if isinstance(error, ItemError):
+        return error
+    if isinstance(error, Permanent):
+        return ItemError(str(error))
+    return ItemError(f"it failed {ATTEMPTS} times, the last time with {type(error).__name__}: {error}")

@@ -20,7 +20,7 @@ __all__ = ["Supervisor"]
 logger = logging.getLogger(__name__)
 
 STEADY_S = 30.0  # a child that lived this long starts again at once
-DRAIN_S = 15.0
+DRAIN_S = 12.0
 CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
 
 
@@ -50,9 +50,12 @@ class Supervisor:
         attempt = 0
         while True:
             started = time.monotonic()
-            process = await self._spawn()
-            self._processes[slot] = process
-            code = await process.wait()
+            try:
+                self._processes[slot] = await self._spawn()
+                code = await self._processes[slot].wait()
+            except OSError as error:  # no memory or no process to be had right now
+                logger.error("model worker %d can't be started: %s", slot, error)
+                code = -1
             if code == CONFIGURATION:
                 logger.critical("model worker %d can't start; see its message above", slot)
                 return

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from streamapp.documents.claim import Blobs
+from streamapp.errors import InvalidMessage
 from streamapp.inference.devices import pick_device
-from streamapp.inference.engine import Engine
+from streamapp.inference.engine import Engine, Outcome
 from streamapp.models import Chunk, ChunkResult, Record, WorkerBeat
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry, item_type
@@ -74,27 +75,36 @@ class ModelWorker:
         started = time.monotonic()
         outcomes = await engine.compute(chunk)
         self._chunks += 1
-        await self._results(
-            ChunkResult(
-                tenant=chunk.tenant,
-                job_id=chunk.job_id,
-                run=chunk.run,
-                step=chunk.step,
-                chunk=chunk.chunk,
-                predictor=chunk.predictor,
-                version=engine.predictor.version,
-                worker=self.id,
-                seconds=time.monotonic() - started,
-                outcomes=outcomes,
-            )
+        seconds = time.monotonic() - started
+        try:
+            await self._results(self._result(chunk, seconds, outcomes))
+        except InvalidMessage as error:  # without any result the job would wait for ever
+            failed = [{"error": f"its result can't travel: {error}"} for _ in chunk.items]
+            await self._results(self._result(chunk, seconds, failed))
+
+    def _result(self, chunk: Chunk, seconds: float, outcomes: list[Outcome]) -> ChunkResult:
+        return ChunkResult(
+            tenant=chunk.tenant,
+            job_id=chunk.job_id,
+            run=chunk.run,
+            step=chunk.step,
+            chunk=chunk.chunk,
+            predictor=chunk.predictor,
+            version=self._engines[chunk.predictor].predictor.version,
+            worker=self.id,
+            seconds=seconds,
+            outcomes=outcomes,
         )
 
-    async def stop(self) -> None:
-        """Say goodbye, so that nobody counts on this worker, and let the models go."""
+    async def draining(self) -> None:
+        """Say goodbye, so that nobody counts on this worker."""
         if self._beating is not None:
             self._beating.cancel()
             with suppress(Exception):
                 await asyncio.wait_for(self._beats(self._state(leaving=True)), 2.0)
+
+    async def stop(self) -> None:
+        """Let the models go."""
         for engine in self._engines.values():
             await engine.close()
 

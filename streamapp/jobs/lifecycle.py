@@ -55,6 +55,7 @@ class JobsWorker:
         self._model_workers = model_workers
         self._insight = insight
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """The model workers first: their start is the longest."""
@@ -68,10 +69,15 @@ class JobsWorker:
         self._tasks.append(asyncio.create_task(self._sweeper.run(), name="sweep"))
         self._tasks.append(asyncio.create_task(self._insight.run(), name="insight"))
 
+    async def draining(self) -> None:
+        """The model workers drain beside this one, and the sweep brings nothing more."""
+        self._sweeper.stop()
+        self._stopping = asyncio.create_task(self._model_workers.stop(), name="model-workers-stop")
+
     async def stop(self) -> None:
         """In the reverse order."""
-        self._sweeper.stop()
-        await self._model_workers.stop()
+        if self._stopping is not None:
+            await self._stopping
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
