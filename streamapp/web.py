@@ -39,6 +39,8 @@ def routes(app: faust.App, settings: Settings, api: Api, pages: PageViews) -> No
     cors = {origin: _cors() for origin in settings.cors_origins}
     for route in _api(api) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
+        if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
+            server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
 def _api(api: Api) -> list[Route]:
@@ -83,6 +85,15 @@ def _view(route: Route) -> type[View]:
         return call
 
     return type(route.name, (View,), {name: method(handler) for name, handler in route.methods.items()})
+
+
+def _plain(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """The handler as aiohttp calls it."""
+
+    async def call(request: web.Request) -> web.StreamResponse:
+        return await handler(request, **request.match_info)
+
+    return call
 
 
 def _cors() -> Any:

@@ -45,10 +45,8 @@ class Blobs:
         try:
             obstore.put(self._store, path, content)
             if self._folder is not None:
-                _sync(self._folder / path)
-        except OSError as error:
-            raise StoreUnavailable(f"the document can't be kept: {error}") from error
-        except obstore.exceptions.BaseError as error:
+                _sync(self._folder, path)
+        except (OSError, obstore.exceptions.BaseError) as error:
             raise StoreUnavailable(f"the document can't be kept: {error}") from error
         return BLOB + path
 
@@ -59,7 +57,7 @@ class Blobs:
                 obstore.delete(self._store, reference.removeprefix(BLOB))
 
     def open(self, reference: str) -> BinaryIO:
-        """Read a document from its start. Raises `BadDocument` when it is gone."""
+        """Read a document from its start. Raises `BadDocument` when it is gone, and `StoreUnavailable`."""
         if reference.startswith(DATA):
             return io.BytesIO(base64.b64decode(reference.removeprefix(DATA)))
         try:
@@ -67,6 +65,8 @@ class Blobs:
             return cast(BinaryIO, io.BufferedReader(_Raw(source), buffer_size=1024 * 1024))
         except FileNotFoundError as error:
             raise BadDocument("the document is no longer there") from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise StoreUnavailable(f"the document can't be read: {error}") from error
 
     def claim(self, reference: str, media_type: str, size: int) -> ClaimedDocument:
         """The document as tasks see it."""
@@ -100,7 +100,10 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        read = bytes(self._source.read(len(buffer)))
+        try:
+            read = bytes(self._source.read(len(buffer)))
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise StoreUnavailable(f"the document can't be read on: {error}") from error
         buffer[: len(read)] = read
         return len(read)
 
@@ -111,9 +114,10 @@ class _Raw(io.RawIOBase):
         return int(self._source.tell())
 
 
-def _sync(path: Path) -> None:
-    """Bring a file and its name to the disk, so that what is accepted survives a power cut."""
-    for target in (path, path.parent):
+def _sync(folder: Path, path: str) -> None:
+    """Bring a file and every name on the way to it to the disk, so that what is accepted survives a power cut."""
+    file = folder / path
+    for target in (file, *(parent for parent in file.parents if parent.is_relative_to(folder))):
         descriptor = os.open(target, os.O_RDONLY)
         try:
             os.fsync(descriptor)

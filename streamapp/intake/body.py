@@ -3,48 +3,71 @@
 from __future__ import annotations
 
 import base64
-import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from streamapp.intake.jsontext import parse_object, parse_value
 from streamapp.intake.refusal import Refused
-from streamapp.intake.submission import parse_json
 
-__all__ = ["read_fields"]
+__all__ = ["check_encoding", "read_fields"]
 
 FORM_TEXTS = ("task", "text", "name", "email", "deadline", "media_type")
 FORM_JSON = ("params", "priority")
+ENCODINGS = ("identity", "gzip", "deflate")
 
 
 async def read_fields(request: web.Request) -> dict[str, Any]:
     """The fields of a job. Raises `Refused` for what is neither, and aiohttp's own for a body that is too large."""
     if request.content_type == "multipart/form-data":
+        check_encoding(request)
         return await _form(request)
     if request.content_type in ("application/json", "application/octet-stream") or request.content_type.endswith(
         "+json"
     ):
-        return parse_json(await request.read())
+        check_encoding(request)
+        return parse_object(await request.read())
     raise Refused(
         415, f"Send application/json or multipart/form-data, not {request.content_type}.", field="Content-Type"
     )
 
 
+def check_encoding(request: web.Request) -> None:
+    """Refuse a body in an encoding that was not undone: it would be taken for what it is not."""
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() not in ENCODINGS:
+        raise Refused(
+            415, f"Send the body as it is, or in gzip or deflate, not in {encoding}.", field="Content-Encoding"
+        )
+
+
 async def _form(request: web.Request) -> dict[str, Any]:
     fields: dict[str, Any] = {}
+    names: set[str] = set()
     left = request.client_max_size
+    if (request.content_length or 0) > left:
+        raise web.HTTPRequestEntityTooLarge(max_size=left, actual_size=request.content_length or 0)
+    async for part, content in _parts(request, left):
+        name = str(part.name)
+        if name in names:
+            raise Refused(422, f"There are two parts named {name}; send one.", field=name)
+        names.add(name)
+        _take(fields, name, part, content)
+    return fields
+
+
+async def _parts(request: web.Request, left: int) -> AsyncIterator[tuple[BodyPartReader, bytes]]:
+    """The parts with their content, of `left` bytes together at most."""
     try:
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or not part.name:
                 raise Refused(400, "Each part of the form needs a name of its own.", field="body")
-            if part.name in fields:
-                raise Refused(422, f"There are two parts named {part.name}.", field=part.name)
             content = await _read(part, left)
             left -= len(content)
-            _take(fields, part, content)
-    except (ValueError, AssertionError) as error:
+            yield part, content
+    except (ValueError, AssertionError, RuntimeError) as error:  # all that aiohttp's reader raises by itself
         raise Refused(400, f"The form can't be read: {error or type(error).__name__}.", field="body") from error
-    return fields
 
 
 async def _read(part: BodyPartReader, limit: int) -> bytes:
@@ -56,8 +79,7 @@ async def _read(part: BodyPartReader, limit: int) -> bytes:
     return bytes(content)
 
 
-def _take(fields: dict[str, Any], part: BodyPartReader, content: bytes) -> None:
-    name = str(part.name)
+def _take(fields: dict[str, Any], name: str, part: BodyPartReader, content: bytes) -> None:
     if name == "file":
         if not content and not part.filename:
             return  # the file field of a form that was left empty
@@ -68,11 +90,10 @@ def _take(fields: dict[str, Any], part: BodyPartReader, content: bytes) -> None:
         return
     if name not in FORM_TEXTS + FORM_JSON:
         raise Refused(422, f"{name}: there is no such field.", field=name)
-    text = _text(name, content)
-    if name in FORM_JSON and text:
-        fields[name] = _json(name, text)
-    elif text:
-        fields[name] = text
+    if name in FORM_JSON and content:
+        fields[name] = parse_value(content, name)
+    elif content:
+        fields[name] = _text(name, content)
 
 
 def _media_type(part: BodyPartReader) -> str:
@@ -89,10 +110,3 @@ def _text(name: str, content: bytes) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(422, f"{name}: this is not UTF-8 text.", field=name) from error
-
-
-def _json(name: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Refused(422, f"{name}: this is not JSON: {error}.", field=name) from error

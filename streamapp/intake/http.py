@@ -12,11 +12,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from streamapp.identity import DEFAULT_TENANT, Run
-from streamapp.intake.body import read_fields
+from streamapp.intake.body import check_encoding, read_fields
+from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
-from streamapp.intake.submission import Submission, parse_json, parse_submission
+from streamapp.intake.submission import Submission, parse_submission
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
 from streamapp.resources import JobList, JobResource, NotificationList, TaskResource
@@ -111,7 +112,8 @@ class Api:
         """POST /kafka/pushToConsumers, with `read` making a submission of any JSON object."""
 
         async def handler(request: web.Request) -> web.Response:
-            fields = parse_json(await request.read())
+            check_encoding(request)
+            fields = parse_any_object(await request.read())
             await self.intake.submit(DEFAULT_TENANT, read(fields, self.settings, self.registry))
             return web.json_response(ANSWER)
 

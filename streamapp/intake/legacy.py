@@ -8,12 +8,11 @@ object are the text.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from streamapp.intake.refusal import Refused
+from streamapp.intake.checks import checked_content, checked_params
+from streamapp.intake.refusal import Refused, unicode_only
 from streamapp.intake.submission import Submission
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry
@@ -24,51 +23,60 @@ ANSWER = {"message": "You will receive an email in a short while with the plot",
 
 
 def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: Registry) -> Submission:
-    """The job that an old client means."""
-    task = fields.get("task")
-    chosen: dict[str, Any] = {
-        "task": task if isinstance(task, str) and task in registry else settings.default_task,
-        "email": settings.mail_to,
-    }
-    for name in ("email", "name", "params", "document", "media_type"):
-        if name in fields and _fits(name, fields[name]):
+    """The job that an old client means. Nothing in `fields` makes it fail."""
+    named = fields.get("task")
+    task = registry[named if isinstance(named, str) and named in registry else settings.default_task]
+    chosen: dict[str, Any] = {"task": task.name, "email": settings.mail_to}
+    for name in ("email", "name"):
+        if _fits(name, fields.get(name)):
             chosen[name] = fields[name]
-    if "document" in chosen and "media_type" in chosen:
-        submission = Submission.model_validate(chosen)
-        if _usable(submission):
-            return submission
-    chosen.pop("document", None)
-    chosen.pop("media_type", None)
-    text = fields.get("text")
-    return Submission.model_validate({**chosen, "text": text if _fits("text", text) else _words_of(fields)})
+    if _holds(lambda: checked_params(task, _object(fields.get("params")))):
+        chosen["params"] = fields["params"]
+    for document in ({name: fields.get(name) for name in ("document", "media_type")}, {"text": fields.get("text")}):
+        if all(_fits(name, value) for name, value in document.items()):
+            submission = Submission.model_validate({**chosen, **document})
+            if _holds(lambda: checked_content(task, submission)):  # noqa: B023 - called at once
+                return submission
+    return Submission.model_validate({**chosen, "text": _words_of(fields)})
 
 
 def _fits(name: str, value: Any) -> bool:
-    try:
-        Submission.model_validate({"task": "any", name: value})
-    except ValidationError:
-        return False
-    return value is not None
+    return value is not None and _holds(lambda: Submission.model_validate({"task": "any", name: value}))
 
 
-def _usable(submission: Submission) -> bool:
+def _holds(check: Callable[[], object]) -> bool:
+    """Whether a check refuses nothing: what it would say is of no use to a client that does not know these fields."""
     try:
-        return bool(submission.content()[0])
-    except Refused:
+        check()
+    except (Refused, ValueError):  # pydantic's errors are ValueErrors
         return False
+    return True
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("it is no object")
+    return value
 
 
 def _words_of(fields: Mapping[str, Any]) -> str:
-    words = "\n\n".join(text for text in _texts(fields) if text.strip()).replace("\0", "")
-    return words if words.strip() else json.dumps(fields, ensure_ascii=False)
+    words = _clean("\n\n".join(text for text in _texts(fields) if _clean(text)))
+    return words or _clean(json.dumps(fields, ensure_ascii=False))
+
+
+def _clean(text: str) -> str:
+    """The text without what no document may hold; blank text becomes empty."""
+    return unicode_only(text).replace("\0", "").replace("\ufeff", "").strip()
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+    """Every text in a value, in its order; without recursion, however deep it is."""
+    stack = [value]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif isinstance(inner, Mapping):
+            stack.extend(reversed(list(inner.values())))
+        elif isinstance(inner, list):
+            stack.extend(reversed(inner))

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from streamapp.resources import FieldProblem, Problem
 
-__all__ = ["Refused", "from_validation"]
+__all__ = ["Refused", "from_validation", "unicode_only"]
 
 
 class Refused(Exception):
     """The request is refused; `problem` is the answer."""
 
     def __init__(self, status: int, detail: str, *, field: str | None = None, retry_after_s: int | None = None) -> None:
+        detail, field = unicode_only(detail), unicode_only(field) if field else None
         super().__init__(detail)
         errors = [FieldProblem(field=field, detail=detail)] if field else []
         self.problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
         self.retry_after_s = retry_after_s
 
 
-def from_validation(error: ValidationError, under: str = "") -> Refused:
-    """A 422 that lists every wrong field."""
+def from_validation(error: ValidationError, under: str = "", known: Iterable[str] = ()) -> Refused:
+    """A 422 that lists every wrong field; `known` are the names there are, for those that use another."""
     problems = [
-        FieldProblem(field=_path(under, problem["loc"]), detail=_words(str(problem["msg"])))
+        FieldProblem(field=_path(under, problem["loc"]), detail=_words(problem, known))
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = problems[0]
@@ -37,5 +40,13 @@ def _path(under: str, location: tuple[int | str, ...]) -> str:
     return ".".join([*([under] if under else []), *(str(part) for part in location)]) or "body"
 
 
-def _words(message: str) -> str:
-    return message.removeprefix("Value error, ")
+def _words(problem: ErrorDetails, known: Iterable[str]) -> str:
+    if problem["type"] == "extra_forbidden":
+        names = ", ".join(sorted(known)) if len(problem["loc"]) == 1 else ""
+        return f"there is no such field; there are {names}" if names else "there is no such field"
+    return problem["msg"].removeprefix("Value error, ")
+
+
+def unicode_only(text: str) -> str:
+    """The same with U+FFFD for each half of a surrogate pair: headers that are no UTF-8 come with such halves."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -8,18 +8,15 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 
-from pydantic import ValidationError
-
 from streamapp.documents.claim import Blobs
-from streamapp.documents.text import is_text, normalise_text
-from streamapp.errors import BadDocument
+from streamapp.documents.text import is_text
 from streamapp.identity import Run, digest
-from streamapp.intake.refusal import Refused, from_validation
+from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import Submission
 from streamapp.store.database import Database
 from streamapp.store.reservations import NewJob, reserve
 from streamapp.store.sql import AnyRow
-from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
 __all__ = ["Intake"]
@@ -49,9 +46,9 @@ class Intake:
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
         _check_key(key)
-        task = self._task(submission.task)
-        params = _params(task, submission)
-        content, media_type = _content(task, submission)
+        task = checked_task(self._registry, submission.task)
+        params = checked_params(task, submission.params)
+        content, media_type = checked_content(task, submission)
         identity = job_id or str(uuid.uuid4())
         claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
         new = NewJob(
@@ -69,12 +66,15 @@ class Intake:
             priority=submission.priority,
             deadline=submission.deadline.timestamp() if submission.deadline else None,
         )
-        return await self._reserve(new)
+        row = await self._reserve(new)
+        if job_id is not None and row.id != job_id:
+            raise Refused(422, "This Idempotency-Key was used before for another id.", field="Idempotency-Key")
+        return row
 
     async def _reserve(self, new: NewJob) -> AnyRow:
         try:
             reservation = await self._database.write(reserve, new)
-        except BaseException:
+        except Exception:  # but not when it is cancelled: the write may stand all the same, and needs its document
             await asyncio.to_thread(self._blobs.delete, new.document)
             raise
         if not reservation.created and reservation.row.document != new.document:
@@ -99,13 +99,6 @@ class Intake:
         except Exception:
             logger.exception("job %s is left to the relay", run.job)
 
-    def _task(self, name: str) -> Task:
-        if name not in self._registry:
-            raise Refused(
-                422, f"There is no task {name!r}; there are {', '.join(sorted(self._registry))}.", field="task"
-            )
-        return self._registry[name]
-
 
 def _check_key(key: str | None) -> None:
     if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
@@ -113,34 +106,12 @@ def _check_key(key: str | None) -> None:
         raise Refused(422, detail, field="Idempotency-Key")
 
 
-def _params(task: Task, submission: Submission) -> str:
-    try:
-        return task.params.model_validate(submission.params).model_dump_json()
-    except ValidationError as error:
-        raise from_validation(error, "params") from error
-
-
-def _content(task: Task, submission: Submission) -> tuple[bytes, str]:
-    content, media_type = submission.content()
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence not in task.accepts:
-        detail = f"Task {task.name} takes {', '.join(task.accepts)}, not {essence}."
-        raise Refused(415, detail, field="media_type")
-    if not content:
-        raise Refused(422, "The document is empty.", field="document")
-    if is_text(essence):
-        try:
-            content = normalise_text(content, media_type)
-        except BadDocument as error:
-            raise Refused(422, str(error), field="document") from error
-    return content, essence
-
-
 def _first_words(content: bytes, media_type: str) -> str | None:
     if not is_text(media_type):
         return None
     lines = content[:2000].decode("utf-8", "ignore").split("\n")
-    first = next((" ".join(line.split()) for line in lines if line.strip()), "")
+    shown = ("".join(letter for letter in " ".join(line.split()) if letter.isprintable()) for line in lines)
+    first = next((line for line in shown if line), "")
     return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
 
 
