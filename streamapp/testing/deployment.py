@@ -173,10 +173,7 @@ class Deployment:
     def mails(self, count: int, timeout_s: float = 20.0) -> list[EmailMessage]:
         """What is in the mailbox, once there are `count` messages."""
         until(lambda: len(self._files()) >= count, timeout_s, f"{count} e-mails, there are {len(self._files())}")
-        return [
-            email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-            for file in self._files()
-        ]
+        return [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in self._files()]
 
     def _files(self) -> list[Path]:
         return sorted((self.mailbox / "new").glob("*"))

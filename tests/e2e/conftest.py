@@ -1,4 +1,4 @@
-"""The whole system with its real model: a worker on a broker of the session's own, and `streamapp up` as a user has it."""
+"""The whole system with its real model: a worker on a broker of the session's own."""
 
 from __future__ import annotations
 

@@ -33,10 +33,8 @@ def _part(mail: EmailMessage, kind: str) -> EmailMessage:
     return next(part for part in mail.walk() if part.get_content_type() == kind)
 
 
-def test_a_book_posted_as_json_becomes_a_report_a_mail_and_a_notification(
-    deployment: Deployment, books: Path
-) -> None:
-    """202 with Location, 200 at once, rising progress, one report in the book's own words, one mail, one notification."""
+def test_a_book_posted_as_json_becomes_a_report_a_mail_and_a_notification(deployment: Deployment, books: Path) -> None:
+    """202 with Location, 200 at once, rising progress; the book's own words, one mail, one notification."""
     text = (books / "sherlock-holmes.txt").read_text(encoding="utf-8")
     body = {"task": "summarize", "text": text, "email": "reader@example.org"}
     key = {"Idempotency-Key": str(uuid.uuid4())}
