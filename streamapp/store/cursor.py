@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from dataclasses import dataclass
 
 __all__ = ["Cursor", "pack", "unpack"]
@@ -27,6 +28,8 @@ def unpack(text: str) -> Cursor:
     """The cursor again. Raises ValueError for text that `pack` did not give."""
     try:
         created_at, identity = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return Cursor(float(created_at), str(identity))
+        if not (isinstance(created_at, float) and math.isfinite(created_at) and isinstance(identity, str)):
+            raise TypeError
+        return Cursor(created_at, identity)
     except (binascii.Error, UnicodeDecodeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError("this is no cursor of this API") from error
