@@ -16,7 +16,7 @@ import faust
 from faust.app.base import BootStrategy
 from faust.types import TopicT
 
-from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
 from streamapp.models import Record
 from streamapp.sending import send_acked
@@ -68,7 +68,7 @@ class LifecycleApp(faust.App):
         await super().on_first_start()
         try:
             await self.parts.start()
-        except (ConfigurationError, BrokerUnavailable) as error:
+        except (ConfigurationError, BrokerUnavailable, StoreUnavailable) as error:
             _leave(error)
 
     async def on_started(self) -> None:

@@ -136,12 +136,14 @@ class Flow:
             except Transient as error:
                 logger.warning("%s waits, because %s", self.name, error)
             except Permanent as error:
-                event.value = Undecodable(str(error))
-                continue
+                if not isinstance(event.value, Undecodable):
+                    event.value = Undecodable(str(error))
+                    continue
+                logger.error("%s can't bury a message: %s", self.name, error)
             except Exception as error:
                 bugs += 1
                 logger.exception("%s raised on a message, attempt %d", self.name, bugs)
-                if bugs >= BUG_ATTEMPTS:
+                if bugs == BUG_ATTEMPTS:
                     event.value = Undecodable(f"{type(error).__name__}: {error}")
                     continue
             await backoff.wait()

@@ -7,13 +7,15 @@ import base64
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
 from faust.types import EventT, TopicT
 
-from streamapp.errors import BrokerUnavailable
+from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.models import DeadLetter, Record
 
 __all__ = ["DeadLetterBox", "send_acked"]
@@ -22,24 +24,29 @@ logger = logging.getLogger(__name__)
 
 ACK_S = 10.0
 LONGEST_REASON = 2000
+# bytes of what is kept of a dead letter; base64 adds a third, and a producer refuses requests of 8 MiB
+LARGEST_VALUE, LARGEST_KEY = 4 * 1024 * 1024, 1024 * 1024
 
-_turn = itertools.count()
+_turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
 
 async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int | None = None) -> None:
     """Send Records to a topic: to its `partitions` in turn, or where chance has it when their number is not given.
 
-    Returns once the broker has them all; raises `BrokerUnavailable` when that takes longer than `ACK_S` seconds.
+    Returns once the broker has them all. Raises `BrokerUnavailable` when that takes longer than `ACK_S` seconds, and
+    `InvalidMessage` for one that is too large to be sent ever.
     """
     try:
         async with asyncio.timeout(ACK_S):
             await asyncio.gather(*(_acked(topic, record, partitions) for record in records))
-    except (KafkaError, TimeoutError, OSError) as error:
+    except (KafkaError, ProducerSendError, TimeoutError, OSError) as error:
+        if isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError):
+            raise InvalidMessage(f"it is too large for {topic.get_topic_name()}: {error}") from error
         raise BrokerUnavailable(f"{topic.get_topic_name()} was not acknowledged: {error!r}") from error
 
 
 async def _acked(topic: TopicT, record: Record, partitions: int | None) -> None:
-    partition = None if partitions is None else next(_turn) % partitions
+    partition = None if partitions is None else next(_turns[str(topic.get_topic_name())]) % partitions
     await (await topic.send(value=record, partition=partition))
 
 
@@ -52,18 +59,23 @@ class DeadLetterBox:
     async def bury(self, event: EventT[Any], reason: str) -> None:
         """Publish a message as a dead letter. Raises `BrokerUnavailable`: nothing else would remember it."""
         message = event.message
+        for what, part, most in (("value", message.value, LARGEST_VALUE), ("key", message.key, LARGEST_KEY)):
+            if part is not None and len(part) > most:
+                reason = (
+                    f"{reason[: LONGEST_REASON - 200]} (the {what} of {len(part)} bytes is too large to be kept here)"
+                )
         letter = DeadLetter(
             topic=message.topic,
             partition=message.partition,
             offset=message.offset,
             reason=reason[:LONGEST_REASON],
             at=time.time(),
-            key=_base64(message.key),
-            value=_base64(message.value),
+            key=_base64(message.key, LARGEST_KEY),
+            value=_base64(message.value, LARGEST_VALUE),
         )
         logger.error("dead letter: %s %d %d: %s", message.topic, message.partition, message.offset, letter.reason)
         await send_acked(self._topic, [letter])
 
 
-def _base64(raw: bytes | None) -> str | None:
-    return None if raw is None else base64.b64encode(raw).decode("ascii")
+def _base64(raw: bytes | None, most: int) -> str | None:
+    return None if raw is None or len(raw) > most else base64.b64encode(raw).decode("ascii")

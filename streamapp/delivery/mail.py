@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib import (
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPRecipientsRefused,
+    SMTPResponse,
+    SMTPResponseException,
+    SMTPSenderRefused,
+)
 
 from streamapp.errors import ConfigurationError, Permanent, StreamappError, Transient
 
-__all__ = ["MailRefused", "MailServer", "MailUnavailable", "SmtpMail", "parse_smtp_url"]
+__all__ = ["MailInDoubt", "MailRefused", "MailServer", "MailUnavailable", "SmtpMail", "parse_smtp_url"]
+
+QUIT_S = 2.0  # the mail's fate is settled by then
+OF_THE_SESSION = (530, 534, 535, 538)  # RFC 4954, 6, and RFC 3207, 4: what is refused is the client, not the mail
 
 
 class MailUnavailable(Transient):
     """The mail server can't be reached, is too slow, or asks to come again later (4yz)."""
+
+
+class MailInDoubt(MailUnavailable):
+    """The conversation broke off between the mail and the answer to it: the server may have it (RFC 1047)."""
 
 
 class MailRefused(Permanent):
@@ -31,7 +47,7 @@ class MailServer(Protocol):
     async def send(self, message: EmailMessage, recipient: str) -> None:
         """Hand a message over; returns once the server has taken it (250 after DATA).
 
-        Raises `MailUnavailable` or `MailRefused`.
+        Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`.
         """
 
 
@@ -62,8 +78,8 @@ def parse_smtp_url(url: str) -> SmtpAddress:
         or starttls not in ("", "require", "never")
     ):
         raise ConfigurationError(
-            "STREAMAPP_SMTP_URL must look like smtp://user:password@host:port, smtps://…, with ?starttls=require or =never "
-            f"if wanted; it is {url.split('@')[-1]!r}."
+            "STREAMAPP_SMTP_URL must look like smtp://user:password@host:port, smtps://…, with ?starttls=require "
+            f"or =never if wanted; it is {url.split('@')[-1]!r}."
         )
     return SmtpAddress(
         host=parts.hostname,
@@ -84,15 +100,21 @@ class SmtpMail:
 
     async def send(self, message: EmailMessage, recipient: str) -> None:
         """Hand a message over."""
+        client = self._client()
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._converse(message, recipient)
+                await client.connect()
+                await client.send_message(message, recipients=[recipient])
         except (TimeoutError, OSError, ssl.SSLError, SMTPException, ValueError) as error:
-            raise _meaning(error) from error
+            if not isinstance(error, SMTPResponseException):
+                client.close()  # who did not answer that will not answer QUIT
+            raise _meaning(error, in_doubt=client.in_doubt) from error
+        finally:
+            await client.part()
 
-    async def _converse(self, message: EmailMessage, recipient: str) -> None:
+    def _client(self) -> _Client:
         address = self._address
-        client = aiosmtplib.SMTP(
+        return _Client(
             hostname=address.host,
             port=address.port,
             username=address.username,
@@ -101,16 +123,48 @@ class SmtpMail:
             start_tls=address.starttls,
             timeout=self._timeout_s,
         )
-        async with client:
-            await client.send_message(message, recipients=[recipient])
 
 
-def _meaning(error: Exception) -> StreamappError:
-    """What a failure of SMTP means for trying again (RFC 5321, 4.2.1: 4yz transient, 5yz permanent)."""
+class _Client(aiosmtplib.SMTP):
+    """A conversation that knows whether it broke off while the mail was on its way."""
+
+    in_doubt = False
+
+    async def data(self, *args: Any, **kwargs: Any) -> SMTPResponse:
+        """DATA and the mail. Between the two a break is no doubt yet, but the library does not tell them apart."""
+        try:
+            return await super().data(*args, **kwargs)
+        except SMTPResponseException:
+            raise
+        except BaseException:
+            self.in_doubt = True
+            raise
+
+    async def part(self) -> None:
+        """QUIT, if the server answers it quickly: whatever happens here says nothing about the mail."""
+        with suppress(TimeoutError, OSError, ssl.SSLError, SMTPException):
+            await self.quit(timeout=QUIT_S)
+        self.close()
+
+
+def _meaning(error: Exception, *, in_doubt: bool = False) -> StreamappError:
+    """What a failure of SMTP means for trying again (RFC 5321, 4.2.1: 4yz transient, 5yz permanent).
+
+    A 5yz to the greeting, EHLO, STARTTLS or AUTH is about the session: a wrong password must not cost any mail.
+    """
     if isinstance(error, SMTPRecipientsRefused) and error.recipients:
         error = error.recipients[0]
     if isinstance(error, ValueError) and not isinstance(error, SMTPException | OSError):
-        return MailRefused(str(error))  # the library refuses the address
-    if isinstance(error, SMTPResponseException) and 500 <= error.code < 600:
-        return MailRefused(f"{error.code} {error.message}")
-    return MailUnavailable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return MailRefused(_readable(str(error)))  # the library refuses the address
+    about_the_mail = isinstance(error, SMTPSenderRefused | SMTPRecipientRefused | SMTPDataError)
+    if isinstance(error, SMTPResponseException):
+        answer = _readable(f"{error.code} {error.message}")
+        refused = about_the_mail and 500 <= error.code < 600 and error.code not in OF_THE_SESSION
+        return MailRefused(answer) if refused else MailUnavailable(answer)
+    reason = _readable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    return MailInDoubt(reason) if in_doubt else MailUnavailable(reason)
+
+
+def _readable(text: str) -> str:
+    """Servers answer in any charset, and the ledger stores no lone surrogates and no NULs."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import uuid
-from typing import Literal, cast
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
 
 from streamapp.delivery.compose import compose
-from streamapp.delivery.mail import MailServer, MailUnavailable
+from streamapp.delivery.mail import MailInDoubt, MailServer
 from streamapp.delivery.notice import notice
-from streamapp.errors import Permanent, StoreUnavailable
+from streamapp.errors import Permanent, StoreUnavailable, Transient
 from streamapp.identity import Run
 from streamapp.models import Delivery
 from streamapp.resources import JobResource
@@ -49,15 +50,21 @@ class Mailer:
         )
         if row is None:
             return
+        if row.attempts > self._settings.mail_attempts:  # workers may die of it: claims count, not answers
+            await self._note(ledger.give_up, row.id, token, row.last_error or "no attempt at it came to an end")
+            return
         try:
             await self._send(row)
+        except Transient as error:
+            await self._again(row, token, error)
         except Permanent as error:
             logger.warning("e-mail %s is given up: %s", row.id, error)
-            await self._database.write(ledger.give_up, row.id, token, str(error))
-        except MailUnavailable as error:
-            await self._again(row, token, str(error))
+            await self._note(ledger.give_up, row.id, token, str(error))
+        except Exception as error:
+            logger.exception("e-mail %s can't be made", row.id)
+            await self._note(ledger.give_up, row.id, token, f"it can't be made: {error!r}")
         else:
-            await self._note_sent(row.id, token)
+            await self._note(ledger.sent, row.id, token)
 
     async def _send(self, row: AnyRow) -> None:
         job, report = await self._database.read(_content, row)
@@ -72,24 +79,29 @@ class Mailer:
         )
         await self._server.send(message, message["To"].addresses[0].addr_spec)
 
-    async def _again(self, row: AnyRow, token: str, reason: str) -> None:
+    async def _again(self, row: AnyRow, token: str, error: Transient) -> None:
+        reason, doubt = str(error), isinstance(error, MailInDoubt)
+        if doubt and self._settings.in_doubt == "park":
+            logger.warning("e-mail %s is parked, in doubt: %s", row.id, reason)
+            await self._note(ledger.park, row.id, token, reason)
+            return
         if row.attempts >= self._settings.mail_attempts:
             logger.error("e-mail %s is given up after %d attempts: %s", row.id, row.attempts, reason)
-            await self._database.write(ledger.give_up, row.id, token, reason)
+            await self._note(ledger.give_up, row.id, token, reason)
             return
         wait_s = delay_s(row.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S)
         logger.warning("e-mail %s waits %.0f s: %s", row.id, wait_s, reason)
-        await self._database.write(ledger.later, row.id, token, reason, wait_s)
+        await self._note(ledger.later, row.id, token, reason, wait_s, in_doubt=doubt)
 
-    async def _note_sent(self, identity: str, token: str) -> None:
-        """The server has the mail: from here on only this write is repeated, never the mail."""
+    async def _note(self, settle: Callable[..., bool], identity: str, *args: Any, **kwargs: Any) -> None:
+        """What became of the mail is known: from here on only this write is repeated, never the mail."""
         backoff = Backoff()
         while True:
             try:
-                await self._database.write(ledger.sent, identity, token)
+                await self._database.write(settle, identity, *args, **kwargs)
                 return
             except StoreUnavailable as error:
-                logger.warning("e-mail %s was sent, and noting that waits: %s", identity, error)
+                logger.warning("noting what became of e-mail %s waits: %s", identity, error)
             await backoff.wait()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from streamapp.documents.claim import Blobs
 from streamapp.documents.text import is_text
+from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run, digest
 from streamapp.intake.checks import checked_content, checked_params, checked_task
 from streamapp.intake.refusal import Refused
@@ -74,7 +75,9 @@ class Intake:
     async def _reserve(self, new: NewJob) -> AnyRow:
         try:
             reservation = await self._database.write(reserve, new)
-        except Exception:  # but not when it is cancelled: the write may stand all the same, and needs its document
+        except StoreUnavailable:
+            raise  # nobody knows whether the row stands; if it does, it needs its document
+        except Exception:  # but not when it is cancelled: the write may stand all the same
             await asyncio.to_thread(self._blobs.delete, new.document)
             raise
         if not reservation.created and reservation.row.document != new.document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 
@@ -9,16 +10,19 @@ from streamapp.errors import Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
 from streamapp.jobs.progress import Progress
-from streamapp.jobs.taskwork import Assignment, Row
+from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, workers
 from streamapp.store.chunks import ChunkKey, results_of, store_result
 from streamapp.store.database import Database
+from streamapp.tasks.contract import Report
 
 __all__ = ["Collector"]
 
 logger = logging.getLogger(__name__)
+
+REDUCES = 2  # as many as the workshop has processes: each holds a whole step's results in memory
 
 
 class Collector:
@@ -29,6 +33,7 @@ class Collector:
         self._workshop = workshop
         self._progress = progress
         self._reducing: set[tuple[Run, int]] = set()
+        self._tables = asyncio.Semaphore(REDUCES)
 
     async def collect(self, result: ChunkResult) -> None:
         """Store a chunk's result. What belongs to an older run, a past step or an ended job is dropped."""
@@ -45,19 +50,24 @@ class Collector:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
         try:
-            row = await self._database.read(jobs.get, run)
-            if row is None or row.status != "running" or row.step != step:
-                return
-            stored = await self._database.read(results_of, run, step)
-            rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
-            assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
-            outcome = await self._workshop.run(taskwork.advance, assignment, step, rows)
+            async with self._tables:
+                outcome = await self._advance(run, step)
         except Permanent as error:
             await self._progress.fail(run, str(error))
         else:
-            await self._progress.take(run, step, outcome)
+            if outcome is not None:
+                await self._progress.take(run, step, outcome)
         finally:
             self._reducing.discard((run, step))
+
+    async def _advance(self, run: Run, step: int) -> Begun | Report | None:
+        row = await self._database.read(jobs.get, run)
+        if row is None or row.status != "running" or row.step != step or row.unfinished:
+            return None
+        stored = await self._database.read(results_of, run, step)
+        rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
+        assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
+        return await self._workshop.run(taskwork.advance, assignment, step, rows)
 
     async def note(self, beat: WorkerBeat) -> None:
         """Note a model worker's sign of life; a new one brings credits."""

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.errors import StoreUnavailable
 from streamapp.resources import AgentResource, Overview, PartitionResource, WorkerResource
 from streamapp.settings import Settings
 from streamapp.store.database import Database
@@ -58,7 +59,10 @@ class Insight:
     async def run(self) -> None:
         """Take a sample every few seconds, for the rates; until cancelled."""
         while True:
-            await self.overview()
+            try:
+                await self.overview()
+            except StoreUnavailable as error:
+                logger.warning("no sample of the lag, because %s", error)
             await asyncio.sleep(SAMPLE_S)
 
     async def workers(self) -> list[WorkerResource]:

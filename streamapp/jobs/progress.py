@@ -13,6 +13,7 @@ from streamapp.jobs.taskwork import Begun
 from streamapp.store import credits, jobs, ledger, reports, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
+from streamapp.store.ledger import Due
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
 
@@ -21,6 +22,7 @@ __all__ = ["CREDITS_PER_WORKER", "Progress"]
 logger = logging.getLogger(__name__)
 
 CREDITS_PER_WORKER = 4  # chunks: about two batches' worth
+LONGEST_REASON = 2000
 
 
 class Progress:
@@ -40,7 +42,7 @@ class Progress:
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
         logger.warning("job %s failed: %s", run.job, reason)
-        await self._publisher.deliveries(await self._database.write(_end, run, "failed", reason))
+        await self._publisher.deliveries(await self._database.write(_end, run, "failed", _storable(reason)))
 
     async def expire(self, run: Run) -> None:
         """End a job whose deadline has passed."""
@@ -59,12 +61,18 @@ class Progress:
             await self._publisher.chunks(rows)
 
 
+def _storable(reason: str) -> str:
+    """What a task raised may quote anything: a whole document, NULs, lone surrogates. It must not fail to be stored."""
+    whole = reason.encode("utf-8", "replace").decode().replace("\0", "?")
+    return whole if len(whole) <= LONGEST_REASON else whole[: LONGEST_REASON - 1] + "…"
+
+
 def _take_off(connection: Connection, predictor: str) -> list[AnyRow]:
     lanes = max(1, workers.count(connection))
     return credits.take_off(connection, predictor, lanes * CREDITS_PER_WORKER)
 
 
-def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[tuple[str, str]]:
+def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[Due]:
     row = jobs.get(connection, run)
     here = row is not None and (
         row.status == "queued" if step is None else row.status == "running" and row.step == step
@@ -75,15 +83,15 @@ def _finish(connection: Connection, run: Run, step: int | None, report: Report) 
     return _enter(connection, run, "succeeded", row.email)
 
 
-def _end(connection: Connection, run: Run, status: str, reason: str) -> list[tuple[str, str]]:
+def _end(connection: Connection, run: Run, status: str, reason: str) -> list[Due]:
     row = jobs.get(connection, run)
     if row is None or not jobs.end(connection, run, status, reason):
         return []
     return _enter(connection, run, "failed", row.email)
 
 
-def _enter(connection: Connection, run: Run, event: str, email: str | None) -> list[tuple[str, str]]:
-    due = [("notification", ledger.enter(connection, run, event, "notification", run.tenant))]
+def _enter(connection: Connection, run: Run, event: str, email: str | None) -> list[Due]:
+    due = [ledger.enter(connection, run, event, "notification", run.tenant)]
     if email:
-        due.append(("email", ledger.enter(connection, run, event, "email", email)))
+        due.append(ledger.enter(connection, run, event, "email", email))
     return due

@@ -20,6 +20,7 @@ from streamapp.sending import send_acked
 from streamapp.store import outbox
 from streamapp.store.chunks import ChunkKey
 from streamapp.store.database import Database
+from streamapp.store.ledger import Due
 from streamapp.store.sql import AnyRow
 from streamapp.topics import TopicNames
 
@@ -54,12 +55,12 @@ class Publisher:
             if await self._send(self._names.chunks(predictor), [_chunk(row) for row in mine]):
                 await self._database.write(outbox.chunks_published, [key_of(row) for row in mine])
 
-    async def deliveries(self, due: Sequence[tuple[str, str]]) -> None:
-        """Publish deliveries, given as (kind, id)."""
+    async def deliveries(self, due: Sequence[Due]) -> None:
+        """Publish deliveries."""
         for kind in ("email", "notification"):
-            mine = [identity for of_kind, identity in due if of_kind == kind]
+            mine = [each for each in due if each.kind == kind]
             topic = self._names.email if kind == "email" else self._names.notification
-            if mine and await self._send(topic, [Delivery(identity) for identity in mine]):
+            if mine and await self._send(topic, [Delivery(each.id) for each in mine]):
                 await self._database.write(outbox.deliveries_published, mine)
 
     async def _send(self, name: str, records: Sequence[Record]) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 from streamapp.errors import StreamappError
 from streamapp.identity import Run
@@ -47,16 +49,12 @@ class Sweeper:
         self._predictors = predictors
         self._job_timeout_s = job_timeout_s
         self._stop = asyncio.Event()
+        self._reducing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Sweep, wait, and again, until `stop`."""
         while not self._stop.is_set():
-            try:
-                await self.sweep()
-            except StreamappError as error:
-                logger.warning("the sweep waits, because %s", error)
-            except Exception:
-                logger.exception("the sweep raised")
+            await self.sweep()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), EVERY_S)
 
@@ -65,16 +63,27 @@ class Sweeper:
         self._stop.set()
 
     async def sweep(self, grace_s: float = GRACE_S) -> None:
-        """One round."""
+        """One round. Never raises: what one part meets holds up none of the others."""
+        await _guarded("relaying", self._relay(grace_s))
+        await _guarded("topping up", self._progress.top_up(self._predictors))
+        await _guarded("ending what is overdue", self._end_overdue())
+        await _guarded("looking for complete steps", self._reduce(grace_s))
+
+    async def _relay(self, grace_s: float) -> None:
         left = await self._database.read(outbox.unpublished_jobs, grace_s, LIMIT)
         await self._publisher.jobs([Run(row.tenant, row.id, row.run) for row in left])
         await self._publisher.chunks(await self._database.read(outbox.unpublished_chunks, grace_s, LIMIT))
-        due = await self._database.read(ledger.due, grace_s, LIMIT)
-        await self._publisher.deliveries([(row.kind, row.id) for row in due])
-        await self._progress.top_up(self._predictors)
+        await self._publisher.deliveries(await self._database.read(ledger.due, grace_s, LIMIT))
+
+    async def _reduce(self, grace_s: float) -> None:
+        """In tasks of their own, since a reduce may take minutes; the collector does none twice at a time."""
+        if self._reducing:
+            return
         for row in await self._database.read(complete_steps, grace_s, LIMIT):
-            await self._collector.reduce(Run(row.tenant, row.id, row.run), row.step)
-        await self._end_overdue()
+            reduce = self._collector.reduce(Run(row.tenant, row.id, row.run), row.step)
+            task = asyncio.create_task(_guarded(f"reducing {row.id}", reduce), name=f"reduce {row.id}")
+            self._reducing.add(task)
+            task.add_done_callback(self._reducing.discard)
 
     async def _end_overdue(self) -> None:
         for row in await self._database.read(jobs.overdue, self._job_timeout_s, LIMIT):
@@ -83,3 +92,12 @@ class Sweeper:
                 await self._progress.expire(run)
             else:
                 await self._progress.fail(run, f"it was not done after {self._job_timeout_s / 3600:.1f} hours")
+
+
+async def _guarded(what: str, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except StreamappError as error:
+        logger.warning("%s waits, because %s", what, error)
+    except Exception:
+        logger.exception("%s raised", what)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, TypeAdapter
 
 from streamapp.documents.claim import Blobs
-from streamapp.errors import Permanent, TaskFailed
+from streamapp.errors import StreamappError, TaskFailed
 from streamapp.settings import Settings
 from streamapp.store.chunks import NewChunk
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
@@ -26,6 +26,9 @@ from streamapp.tasks.registry import Registry, item_type, load_registry, out_typ
 __all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "warm"]
 
 logger = logging.getLogger(__name__)
+
+LARGEST_ITEM = 512 * 1024  # bytes of JSON; escaped for Kafka it may be three times that, and a message holds 2 MiB
+LONGEST_TYPE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +95,13 @@ def warm() -> None:
 def begin(assignment: Assignment) -> Begun | Report:
     """Decode and split a document: the first step's chunks, or the report when no step has work for a model."""
     assert _desk is not None
-    task = _desk.registry[assignment.task]
-    params = task.params.model_validate_json(assignment.params)
     document = _desk.blobs.claim(assignment.document, assignment.media_type, assignment.size)
-    return _guarded(lambda: _from(task, 0, document, params))
+    return _guarded(assignment, lambda task, params: _from(task, 0, document, params))
 
 
 def advance(assignment: Assignment, step: int, rows: Sequence[Row]) -> Begun | Report:
     """Reduce a step: the next step's chunks, or the report."""
-    assert _desk is not None
-    task = _desk.registry[assignment.task]
-    params = task.params.model_validate_json(assignment.params)
-    results = results_of(task.steps[step], rows)
-    return _guarded(lambda: _after(task, step, results, params))
+    return _guarded(assignment, lambda task, params: _after(task, step, results_of(task.steps[step], rows), params))
 
 
 def _from(task: Task, number: int, source: Any, params: BaseModel) -> Begun | Report:
@@ -124,16 +121,35 @@ def _after(task: Task, number: int, results: Iterable[Result[Any]], params: Base
     return value
 
 
-def _guarded(work: Callable[[], Begun | Report]) -> Begun | Report:
+def _guarded(assignment: Assignment, work: Callable[[Task, BaseModel], Begun | Report]) -> Begun | Report:
+    assert _desk is not None
+    if assignment.task not in _desk.registry:
+        raise TaskFailed(f"there is no task {assignment.task!r} here (any more)")
+    task = _desk.registry[assignment.task]
     try:
-        return work()
-    except Permanent:
+        outcome = work(task, task.params.model_validate_json(assignment.params))
+        return _storable(outcome) if isinstance(outcome, Report) else outcome
+    except StreamappError:
         raise
     except ItemError as error:
         raise TaskFailed(f"an item failed for good: {error}") from error
     except Exception as error:
         logger.exception("a task's own code raised")
         raise TaskFailed(f"the task's own code raised {type(error).__name__}: {error}") from error
+
+
+def _storable(report: Report) -> Report:
+    """What SQL and JSON can't hold is the task's mistake: said here, it is not met again at each try to store it."""
+    texts = (report.subject, report.text, report.html or "", report.plot.alt if report.plot else "")
+    names = (field for file in report.attachments for field in (file.name, file.media_type))
+    for text in (*texts, *names):
+        text.encode()  # lone surrogates
+        if "\0" in text:
+            raise TaskFailed("the report holds NUL characters (U+0000)")
+    if any(len(file.media_type) > LONGEST_TYPE for file in report.attachments):
+        raise TaskFailed(f"an attachment's media type has more than {LONGEST_TYPE} characters")
+    json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
+    return report
 
 
 def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel]) -> Iterator[NewChunk]:
@@ -149,6 +165,8 @@ def _groups(items: Iterable[BaseModel]) -> Iterator[list[bytes]]:
     size = 0
     for item in items:
         packed = item.model_dump_json().encode()
+        if len(packed) > LARGEST_ITEM:
+            raise TaskFailed(f"an item of {len(packed)} bytes is too large to travel; {LARGEST_ITEM} are the most")
         if group and (len(group) >= _desk.settings.chunk_items or size + len(packed) > _desk.settings.chunk_bytes):
             yield group
             group, size = [], 0

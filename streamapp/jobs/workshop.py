@@ -12,8 +12,9 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from streamapp.errors import TaskFailed, Transient
@@ -32,12 +33,21 @@ PROCESSES = 2
 
 
 class Workshop:
-    """Runs functions of `streamapp.jobs.taskwork` in another process."""
+    """Runs functions of `streamapp.jobs.taskwork` in another process.
+
+    Each process is a pool of its own and has one call at a time, so that a crash or an endless loop is its own call's
+    alone, and waiting for a free process counts as no time.
+    """
 
     def __init__(self, settings: Settings, processes: int = PROCESSES) -> None:
         self._settings = settings
         self._processes = processes
-        self._pool = self._make()
+        self._pools = {self._make() for _ in range(processes)}
+        # last in, first out: a second attempt gets the pool that was made anew after the first
+        self._free: asyncio.LifoQueue[ProcessPoolExecutor] = asyncio.LifoQueue()
+        for pool in self._pools:
+            self._free.put_nowait(pool)
+        self._closed = False
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` next door. Raises what it raised; `TaskFailed` when it crashes twice or is endless."""
@@ -45,8 +55,9 @@ class Workshop:
             try:
                 return await self._once(work, *args, **kwargs)
             except BrokenProcessPool:
+                if self._closed:
+                    raise Transient("the process pool is closing") from None
                 logger.exception("a task's code took its process down, attempt %d", attempt)
-                self._replace()
         raise TaskFailed("the task's code took its process down, twice (out of memory, or a crash in a library)")
 
     async def warm(self) -> None:
@@ -55,36 +66,54 @@ class Workshop:
 
     def close(self) -> None:
         """End the processes now; what they did is done again elsewhere."""
-        self._kill(self._pool)
+        self._closed = True
+        for pool in self._pools:
+            _kill(pool)
 
     async def _once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        pool = self._pool
+        pool = await self._free.get()
         try:
             # in a thread: the first call waits until the fork server has imported what it preloads
-            future = await asyncio.to_thread(pool.submit, work, *args, **kwargs)
-        except RuntimeError as error:  # the pool was shut down while this waited
-            raise Transient("the process pool is closing") from error
-        try:
+            future = await asyncio.to_thread(_submit, pool, partial(work, *args, **kwargs))
             return await asyncio.wait_for(asyncio.wrap_future(future), TIMEOUT_S)
         except TimeoutError as error:
-            self._replace()
+            pool = self._instead_of(pool)
             raise TaskFailed(f"the task's code did not end within {TIMEOUT_S:.0f} s") from error
+        except (BrokenProcessPool, asyncio.CancelledError):
+            pool = self._instead_of(pool)
+            raise
+        finally:
+            self._free.put_nowait(pool)
 
     def _make(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["streamapp.jobs.taskwork"])
-        return ProcessPoolExecutor(self._processes, context, initializer=_enter, initargs=(self._settings,))
+        return ProcessPoolExecutor(1, context, initializer=_enter, initargs=(self._settings,))
 
-    def _replace(self) -> None:
-        broken, self._pool = self._pool, self._make()
-        self._kill(broken)
+    def _instead_of(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
+        self._pools.discard(broken)
+        _kill(broken)
+        if self._closed:
+            return broken
+        pool = self._make()
+        self._pools.add(pool)
+        return pool
 
-    @staticmethod
-    def _kill(pool: ProcessPoolExecutor) -> None:
-        processes = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.kill()
+
+def _submit(pool: ProcessPoolExecutor, call: Callable[[], T]) -> Future[T]:
+    try:
+        return pool.submit(call)
+    except BrokenProcessPool:
+        raise
+    except RuntimeError as error:
+        raise Transient("the process pool is closing") from error
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
 
 
 def _enter(settings: Settings) -> None:

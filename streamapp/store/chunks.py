@@ -52,8 +52,8 @@ def begin_step(connection: Connection, run: Run, before: int | None, step: int, 
         "total": jobs.c.total + sum(chunk.size for chunk in new),
         "started_at": func.coalesce(jobs.c.started_at, clock()),
     }
-    if before is None:
-        values["served"] = _where_newcomers_start(connection, run.tenant)
+    if new:
+        values["served"] = _where_newcomers_start(connection, run)
     if connection.execute(update(jobs).where(mine, here).values(**values)).rowcount != 1:
         return False
     _drop(connection, run, step - 1)
@@ -80,6 +80,8 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes) -> bool
     """Store a result once. True when the step has all its results now, also if this one was there before."""
     run = key.run
     mine = and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
+    # its results come one after the other, and a job is locked before its chunks, here and everywhere
+    connection.execute(select(jobs.c.id).where(mine).with_for_update()).one_or_none()
     chunk = and_(
         *(
             chunks.c[name] == value
@@ -93,7 +95,7 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes) -> bool
             )
         )
     )
-    row = connection.execute(select(chunks.c.state, chunks.c.size).where(chunk).with_for_update()).one_or_none()
+    row = connection.execute(select(chunks.c.state, chunks.c.size).where(chunk)).one_or_none()
     if row is not None and row.state != STORED:
         connection.execute(update(chunks).where(chunk).values(state=STORED, outcomes=outcomes, stored_at=clock()))
         fewer = {"unfinished": jobs.c.unfinished - 1, "done": jobs.c.done + row.size}
@@ -128,21 +130,31 @@ def _drop(connection: Connection, run: Run, step: int) -> None:
     connection.execute(delete(chunks).where(mine, chunks.c.step <= step))
 
 
-def _where_newcomers_start(connection: Connection, tenant: str) -> float:
-    """A job that joins starts level with the least served that waits, so that it neither jumps ahead nor owes.
+def _where_newcomers_start(connection: Connection, run: Run) -> float:
+    """A job that joins those that wait starts level with the least served of them: it neither jumps ahead nor owes.
 
-    Source: Waldspurger and Weihl, Stride Scheduling (1995), "dynamic client participation". The tenant, if it
-    waits for nothing, joins the other tenants in the same way.
+    When none waits it starts level with the most served there is, so that nobody who was busy before owes for it later.
+    The tenant, if it waits for nothing, joins the other tenants in the same way.
+
+    Sources: Waldspurger and Weihl, Stride Scheduling (1995), "dynamic client participation"; Goyal, Vin and Cheng,
+    Start-time Fair Queueing (1996), for the level when nobody waits.
     """
     waits = and_(jobs.c.status == "running", jobs.c.waiting > 0)
-    own = connection.execute(select(func.min(jobs.c.served)).where(waits, jobs.c.tenant == tenant)).scalar_one()
-    if own is not None:
-        return float(own)
-    least = select(func.min(tenants.c.served)).where(
-        tenants.c.tenant.in_(select(jobs.c.tenant).where(waits)), tenants.c.tenant != tenant
-    )
-    others = connection.execute(least).scalar_one()
-    if others is not None:
-        behind = and_(tenants.c.tenant == tenant, tenants.c.served < others)
-        connection.execute(update(tenants).where(behind).values(served=others))
-    return 0.0
+    own = select(func.min(jobs.c.served)).where(waits, jobs.c.tenant == run.tenant)
+    least = connection.execute(own).scalar_one()
+    if least is None:
+        _join_tenants(connection, run.tenant, waits)
+        running = and_(jobs.c.tenant == run.tenant, jobs.c.status == "running")
+        least = connection.execute(select(func.max(jobs.c.served)).where(running)).scalar_one()
+    before = select(jobs.c.served).where(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
+    return max(float(least or 0.0), float(connection.execute(before).scalar_one_or_none() or 0.0))
+
+
+def _join_tenants(connection: Connection, tenant: str, waits: Any) -> None:
+    waiting = tenants.c.tenant.in_(select(jobs.c.tenant).where(waits))
+    level = connection.execute(select(func.min(tenants.c.served)).where(waiting)).scalar_one()
+    if level is None:
+        level = connection.execute(select(func.max(tenants.c.served))).scalar_one()
+    if level is not None:
+        behind = and_(tenants.c.tenant == tenant, tenants.c.served < level)
+        connection.execute(update(tenants).where(behind).values(served=level))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, exists, func, select, update
 
 from streamapp.store.chunks import FLYING, WAITING
 from streamapp.store.schema import chunks, clock, jobs, tenants
@@ -19,6 +19,7 @@ from streamapp.store.sql import AnyRow
 
 __all__ = ["take_off", "weight_of"]
 
+LOCK = 0x63726564697473  # "credits"
 CANDIDATES = 64  # the least served jobs that are looked at; one more never starves, it becomes the least served
 
 
@@ -40,13 +41,13 @@ class _Waiting:
 
 def take_off(connection: Connection, predictor: str, credits: int) -> list[AnyRow]:
     """Give free credits to the chunks that are due. Returns their rows joined with their jobs', for publishing."""
-    if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"streamapp.credits.{predictor}"))))
+    if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes,
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))  # and of whatever predictor, both write `served`
     flying = and_(chunks.c.predictor == predictor, chunks.c.state == FLYING)
     free = credits - connection.execute(select(func.count()).select_from(chunks).where(flying)).scalar_one()
     if free <= 0:
         return []
-    waiting = _candidates(connection)
+    waiting = _candidates(connection, predictor)
     served = {entry.tenant: entry.tenant_served for entry in waiting}
     chosen: list[AnyRow] = []
     while waiting and len(chosen) < free:
@@ -63,7 +64,10 @@ def take_off(connection: Connection, predictor: str, credits: int) -> list[AnyRo
     return chosen
 
 
-def _candidates(connection: Connection) -> list[_Waiting]:
+def _candidates(connection: Connection, predictor: str) -> list[_Waiting]:
+    """The jobs that wait for this predictor. They are locked here: everything locks a job first, then its chunks."""
+    for_this = (chunks.c.tenant == jobs.c.tenant, chunks.c.job == jobs.c.id, chunks.c.run == jobs.c.run)
+    waits = exists().where(*for_this, chunks.c.predictor == predictor, chunks.c.state == WAITING)
     query = (
         select(
             jobs.c.tenant,
@@ -75,9 +79,10 @@ def _candidates(connection: Connection) -> list[_Waiting]:
             tenants.c.served.label("tenant_served"),
         )
         .join(tenants, tenants.c.tenant == jobs.c.tenant)
-        .where(jobs.c.status == "running", jobs.c.waiting > 0)
+        .where(jobs.c.status == "running", jobs.c.waiting > 0, waits)
         .order_by(tenants.c.served, jobs.c.served, jobs.c.id)
         .limit(CANDIDATES)
+        .with_for_update(of=jobs)
     )
     return [
         _Waiting(row.tenant, row.id, row.run, weight_of(row.priority), row.weight, row.served, row.tenant_served)

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
 
 from streamapp.errors import StoreUnavailable
 from streamapp.store.group import GroupCommit
+from streamapp.store.outage import as_unavailable
 
 __all__ = ["Database"]
 
@@ -35,6 +35,8 @@ READERS = 4
 WRITERS = 8  # PostgreSQL only
 RETRYABLE = ("40001", "40P01")  # serialization failure, deadlock detected: PostgreSQL says to do it again
 RETRIES = 5
+# libpq's options: a server that vanished without a word is noticed within half a minute, not after hours
+POSTGRESQL = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 20_000}
 
 
 class Database:
@@ -84,22 +86,23 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with _as_unavailable(), self._writing.begin() as connection:
+        with as_unavailable(), self._writing.begin() as connection:
             yield connection
 
     def _read_now(self, call: Callable[[Connection], T]) -> T:
-        with _as_unavailable(), self._reading.begin() as connection:
+        with as_unavailable(), self._reading.begin() as connection:
             return call(connection)
 
     def _write_now(self, call: Callable[[Connection], T]) -> T:
         for attempt in range(RETRIES):
             try:
-                with self._writing.begin() as connection:
+                with as_unavailable(), self._writing.begin() as connection:
                     return call(connection)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRYABLE or attempt == RETRIES - 1:
-                    with _as_unavailable():
-                        raise
+            except StoreUnavailable as error:
+                cause = error.__cause__
+                retryable = isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in RETRYABLE
+                if not retryable or attempt == RETRIES - 1:
+                    raise
             time.sleep(random.uniform(0, 0.02 * 2**attempt))
         raise AssertionError("unreachable")
 
@@ -108,19 +111,11 @@ def _bound(work: Callable[..., T], args: Any, kwargs: Any) -> Callable[[Connecti
     return lambda connection: work(connection, *args, **kwargs)
 
 
-@contextmanager
-def _as_unavailable() -> Iterator[None]:
-    """Faults of the database become `StoreUnavailable`; faults of our statements stay what they are."""
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-        cause = getattr(error, "orig", None) or error
-        raise StoreUnavailable(f"the store can't be used: {cause}") from error
-
-
 def _engine(url: str, *, begin: str, size: int) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=size, max_overflow=0, pool_pre_ping=True, pool_timeout=10)
+        return create_engine(
+            url, pool_size=size, max_overflow=0, pool_pre_ping=True, pool_timeout=10, connect_args=POSTGRESQL
+        )
     engine = create_engine(
         url, pool_size=size, max_overflow=0, connect_args={"timeout": 10, "check_same_thread": False}
     )

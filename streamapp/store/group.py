@@ -14,9 +14,8 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
 
-from streamapp.errors import StoreUnavailable
+from streamapp.store.outage import is_outage
 
 __all__ = ["GroupCommit"]
 
@@ -67,11 +66,9 @@ class GroupCommit:
                 try:
                     outcomes.append(call(connection))
                     savepoint.commit()
-                except (OperationalError, InterfaceError):
-                    raise  # the disk or the lock, not this call: nobody's write of this group holds
-                except StoreUnavailable:
-                    raise
                 except Exception as error:
+                    if is_outage(error):
+                        raise  # the disk or the lock, not this call: nobody's write of this group holds
                     savepoint.rollback()
                     outcomes.append(error)
         return outcomes

@@ -7,26 +7,35 @@
        └───────────┘ └────▶ parked    in doubt, and the policy is to ask
 
 `sending` is committed before the SMTP conversation begins and holds a lease in the database's time that is longer
-than the conversation may take. A lease that ran out means that a worker died between DATA and its answer: nobody can know
-whether the mail went (RFC 1047). Each claim has a token; a worker that was taken for dead can't write with its old one.
+than the conversation may take. A lease that ran out means that a worker died between DATA and its answer: nobody can
+know whether the mail went (RFC 1047). A connection that broke there means the same. Each claim has a token; a worker
+that was taken for dead can't write with its old one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, and_, not_, or_, select, update
 
 from streamapp.identity import Run, delivery_id
 from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
-__all__ = ["claim", "due", "enter", "get", "give_up", "later", "of_job", "sent"]
+__all__ = ["Due", "claim", "due", "enter", "get", "give_up", "later", "of_job", "park", "sent"]
 
 
-def enter(connection: Connection, run: Run, event: str, kind: str, recipient: str) -> str:
-    """Enter a delivery as pending; the same one twice is entered once. Returns its id."""
+class Due(NamedTuple):
+    """A delivery that needs a message, and how many attempts there were when that was seen."""
+
+    kind: str
+    id: str
+    attempts: int = 0
+
+
+def enter(connection: Connection, run: Run, event: str, kind: str, recipient: str) -> Due:
+    """Enter a delivery as pending; the same one twice is entered once."""
     identity = delivery_id(run, event, kind, recipient)
     insert_or_ignore(
         connection,
@@ -45,7 +54,7 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
             "created_at": clock(),
         },
     )
-    return identity
+    return Due(kind, identity)
 
 
 def get(connection: Connection, identity: str) -> AnyRow | None:
@@ -92,9 +101,23 @@ def sent(connection: Connection, identity: str, token: str) -> bool:
     return _settle(connection, identity, token, {"state": "sent", "sent_at": clock(), "last_error": None})
 
 
-def later(connection: Connection, identity: str, token: str, error: str, delay_s: float) -> bool:
+def later(
+    connection: Connection, identity: str, token: str, error: str, delay_s: float, *, in_doubt: bool = False
+) -> bool:
     """A transient failure: due again in `delay_s` seconds."""
-    values = {"state": "pending", "next_attempt_at": clock() + delay_s, "last_error": error, "published_at": None}
+    values = {
+        "state": "pending",
+        "next_attempt_at": clock() + delay_s,
+        "last_error": error,
+        "published_at": None,
+        "in_doubt": deliveries.c.in_doubt + int(in_doubt),
+    }
+    return _settle(connection, identity, token, values)
+
+
+def park(connection: Connection, identity: str, token: str, error: str) -> bool:
+    """The conversation broke off in doubt, and the policy is to ask."""
+    values = {"state": "parked", "last_error": error, "in_doubt": deliveries.c.in_doubt + 1}
     return _settle(connection, identity, token, values)
 
 
@@ -103,7 +126,7 @@ def give_up(connection: Connection, identity: str, token: str, error: str) -> bo
     return _settle(connection, identity, token, {"state": "dead", "last_error": error, "next_attempt_at": None})
 
 
-def due(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
+def due(connection: Connection, grace_s: float, limit: int) -> list[Due]:
     """Deliveries that no message may be under way for: unpublished for a while, due again, or with a lost lease."""
     unpublished = and_(
         deliveries.c.state == "pending",
@@ -113,8 +136,10 @@ def due(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
             deliveries.c.next_attempt_at <= clock(),
         ),
     )
-    lost = and_(deliveries.c.state == "sending", deliveries.c.lease_until < clock())
-    return connection.execute(select(deliveries).where(or_(unpublished, lost)).limit(limit)).all()
+    asked_for = and_(deliveries.c.published_at.is_not(None), deliveries.c.published_at >= clock() - grace_s)
+    lost = and_(deliveries.c.state == "sending", deliveries.c.lease_until < clock(), not_(asked_for))
+    columns = (deliveries.c.kind, deliveries.c.id, deliveries.c.attempts)
+    return [Due(*row) for row in connection.execute(select(*columns).where(or_(unpublished, lost)).limit(limit))]
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, select, tuple_, update
 
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING, ChunkKey
+from streamapp.store.ledger import Due
 from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.sql import AnyRow
 
@@ -31,9 +32,14 @@ def chunks_published(connection: Connection, keys: Sequence[ChunkKey]) -> None:
     connection.execute(update(chunks).where(tuple_(*columns).in_(values)).values(published_at=clock()))
 
 
-def deliveries_published(connection: Connection, identities: Sequence[str]) -> None:
-    """The broker has these deliveries."""
-    connection.execute(update(deliveries).where(deliveries.c.id.in_(identities)).values(published_at=clock()))
+def deliveries_published(connection: Connection, due: Sequence[Due]) -> None:
+    """The broker has these deliveries.
+
+    One that has been tried since is left alone: that attempt may have failed before this is noted, and then the
+    message for the next one is yet to be published.
+    """
+    seen = tuple_(deliveries.c.id, deliveries.c.attempts).in_([(each.id, each.attempts) for each in due])
+    connection.execute(update(deliveries).where(seen).values(published_at=clock()))
 
 
 def unpublished_jobs(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:

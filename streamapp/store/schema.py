@@ -107,7 +107,8 @@ chunks = Table(
     Column("flying_at", Double),
     Column("published_at", Double),  # outbox: null until the broker has the Chunk
     Column("stored_at", Double),
-    Index("chunks_by_state", "predictor", "state", "published_at"),
+    # counts what flies, finds what is unpublished, and has each job's waiting chunks in order, all without the payloads
+    Index("chunks_by_state", "state", "predictor", "tenant", "job", "run", "step", "chunk"),
 )
 
 reports = Table(

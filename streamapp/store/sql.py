@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, Table
+from sqlalchemy import Connection, Row, Table, literal
 from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["AnyRow", "insert_or_ignore", "upsert"]
@@ -17,7 +17,9 @@ AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 def insert_or_ignore(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless one of its keys is taken. True when it was inserted."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    statement = insert(table).values(**values).on_conflict_do_nothing()
+    # not rowcount: where SQLAlchemy adds a RETURNING of its own, as on PostgreSQL, that is -1
+    return connection.execute(statement.returning(literal(True))).first() is not None
 
 
 def upsert(connection: Connection, table: Table, key: Sequence[str], values: Mapping[str, Any]) -> None:

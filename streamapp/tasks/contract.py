@@ -117,8 +117,8 @@ class Report(BaseModel):
 class Predictor(Generic[Item, Ready, Out]):
     """A model as a worker runs it: loaded once, fed with batches that mix the items of many jobs.
 
-    ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``
-    may take before the worker is taken for hung and replaced.
+    ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``, or
+    ``prepare`` of one item, may take before the worker is taken for hung and replaced.
     """
 
     name: ClassVar[str]

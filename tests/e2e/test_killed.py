@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -105,7 +106,7 @@ def test_a_book_survives_kills_and_is_mailed_once(running: Running, books: Path)
     path = answer.headers["Location"]
     seen = 0
     for share, who in ((0.05, "model worker"), (0.3, "worker"), (0.6, "broker")):
-        until(lambda share=share: _share(running.ask(path)) >= share, 300, f"{share:.0%} of the book")
+        until(functools.partial(_has, running, path, share), 300, f"{share:.0%} of the book")
         running.kill(who)
         done = until(lambda: (running.ask(path) or {}).get("progress"), 60, f"an answer after the {who} was killed")
         assert done["done"] >= seen
@@ -131,8 +132,9 @@ def test_ctrl_c_leaves_no_process_behind(running: Running) -> None:
     assert [process for process in started if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def _share(job: Any) -> float:
-    return job["progress"]["done"] / job["progress"]["total"] if job and job["progress"]["total"] else 0.0
+def _has(running: Running, path: str, share: float) -> bool:
+    progress = (running.ask(path) or {}).get("progress", {"done": 0, "total": 0})
+    return bool(progress["total"]) and progress["done"] / progress["total"] >= share
 
 
 def _final(job: Any) -> Any:

@@ -8,6 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    """Make the tables."""
     op.create_table(
         "chunks",
         sa.Column("tenant", sa.String(length=64), nullable=False),
@@ -25,7 +26,12 @@ def upgrade() -> None:
         sa.Column("stored_at", sa.Double(), nullable=True),
         sa.PrimaryKeyConstraint("tenant", "job", "run", "step", "predictor", "chunk"),
     )
-    op.create_index("chunks_by_state", "chunks", ["predictor", "state", "published_at"], unique=False)
+    op.create_index(
+        "chunks_by_state",
+        "chunks",
+        ["state", "predictor", "tenant", "job", "run", "step", "chunk"],
+        unique=False,
+    )
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -152,6 +158,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Drop them."""
     op.drop_table("workers")
     op.drop_table("tenants")
     op.drop_table("reports")

@@ -1,0 +1,76 @@
+"""Which items compute together."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamapp.inference.batch import Pending, choose
+
+
+def waiting(*costs: int) -> list[Pending]:
+    """Prepared items, oldest first."""
+    return [Pending(ready=place, cost=cost, chunk=None, place=place) for place, cost in enumerate(costs)]
+
+
+def costs(batch: list[Pending]) -> list[int]:
+    """Their costs, sorted."""
+    return sorted(entry.cost for entry in batch)
+
+
+def test_nothing_waits() -> None:
+    """I expect an empty batch."""
+    assert choose([], 10) == []
+
+
+def test_all_that_fits_goes_together() -> None:
+    """I expect no sorting out where the budget holds everything."""
+    entries = waiting(1, 9, 2)
+    assert choose(entries, 12) == entries
+
+
+def test_the_oldest_is_always_in() -> None:
+    """I expect it even where others would fill the budget better."""
+    entries = waiting(7, 5, 5)
+    assert entries[0] in choose(entries, 10)
+
+
+def test_one_larger_than_the_budget_goes_alone() -> None:
+    """I expect an item that no budget holds to be computed all the same, and by itself."""
+    entries = waiting(50, 1, 1)
+    assert choose(entries, 10) == entries[:1]
+
+
+def test_like_goes_with_like() -> None:
+    """I expect the batch to be filled with the costs closest to the oldest one's."""
+    assert costs(choose(waiting(5, 1, 6, 20, 4, 2), 15)) == [4, 5, 6]
+    assert costs(choose(waiting(20, 1, 19, 2, 18), 58)) == [18, 19, 20]
+    assert costs(choose(waiting(1, 9, 2, 10), 4)) == [1, 2]
+    assert costs(choose(waiting(10, 9, 30), 40)) == [9, 10]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=30), st.integers(1, 60))
+def test_any_batch(given_costs: list[int], budget: int) -> None:
+    """I expect the oldest in it, the budget held, no gap among the costs, and nothing left out that would fit."""
+    entries = waiting(*given_costs)
+    batch = choose(entries, budget)
+    spent = sum(entry.cost for entry in batch)
+    assert entries[0] in batch
+    assert len({id(entry) for entry in batch}) == len(batch)
+    assert spent <= budget or batch == entries[:1]
+    rest = [entry for entry in entries if entry not in batch]
+    low, high = costs(batch)[0], costs(batch)[-1]
+    assert not any(low < entry.cost < high for entry in rest)
+    for side in ([e.cost for e in rest if e.cost >= high], [e.cost for e in rest if e.cost <= low]):
+        nearest = min(side, key=lambda cost: min(abs(cost - low), abs(cost - high)), default=None)
+        assert nearest is None or spent + nearest > budget
+
+
+@given(st.lists(st.integers(1, 10), min_size=1, max_size=40), st.integers(1, 30))
+def test_everything_is_chosen_in_the_end(given_costs: list[int], budget: int) -> None:
+    """I expect each batch to take the oldest, so that no item waits longer than there are items."""
+    entries = waiting(*given_costs)
+    for _ in range(len(given_costs)):
+        batch = choose(entries, budget)
+        entries = [entry for entry in entries if entry not in batch]
+    assert entries == []

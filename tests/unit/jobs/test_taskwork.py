@@ -1,0 +1,198 @@
+"""What runs in the workshop: from a document to chunks, and from results to the next step or the report."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamapp.errors import BadDocument, StoreUnavailable, TaskFailed
+from streamapp.jobs import taskwork
+from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.settings import Settings
+from streamapp.store.chunks import NewChunk
+from streamapp.tasks.contract import Report
+from tests.unit.jobs.task_fixtures import Length, Vowels
+
+HERE = "tests.unit.jobs.task_fixtures"
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process as the workshop's, with small chunks."""
+    tasks = tuple(f"{HERE}:{name}" for name in ("TwoSteps", "NoModel", "NoReport"))
+    monkeypatch.setattr(taskwork, "_desk", None)
+    names = ("two-steps", "no-model", "no-report")
+    taskwork.open_desk(Settings(home=tmp_path, tasks=tasks, only_tasks=names, chunk_items=4, chunk_bytes=256))
+
+
+def assignment(text: str = "abcdefghij", task: str = "two-steps", **params: Any) -> Assignment:
+    """A job on this text."""
+    document = "data:;base64," + base64.b64encode(text.encode()).decode()
+    return Assignment(task, json.dumps(params), document, "text/plain", len(text))
+
+
+def begun(job: Assignment) -> Begun:
+    """The first step."""
+    outcome = taskwork.begin(job)
+    assert isinstance(outcome, Begun)
+    return outcome
+
+
+def rows(chunks: list[NewChunk], outcome: dict[str, Any] | None = None) -> list[Row]:
+    """A stored result for each chunk, in the store's order."""
+    each = outcome or {"out": {"value": 1}}
+    packed = [Row(c.predictor, c.chunk, c.items, json.dumps([each] * c.size).encode()) for c in chunks]
+    return sorted(packed, key=lambda row: (row.chunk, row.predictor))
+
+
+def test_the_same_document_gives_the_same_chunks() -> None:
+    """I expect splitting to be repeatable, byte for byte."""
+    job = assignment("the quick brown fox " * 40)
+    assert begun(job) == begun(job)
+
+
+def test_chunks_are_bounded() -> None:
+    """I expect no more items and bytes in a chunk than the settings say, and no item lost or out of order."""
+    text = "".join(chr(97 + number % 26) for number in range(300))
+    for size in (3, 100):
+        chunks = [c for c in begun(assignment(text, size=size)).chunks if c.predictor == "length"]
+        assert all(c.size <= 4 and len(c.items) <= 256 + c.size + 1 for c in chunks)
+        assert [c.size for c in chunks] == [len(json.loads(c.items)) for c in chunks]
+        assert [c.chunk for c in chunks] == list(range(len(chunks)))
+        assert "".join(item["text"] for c in chunks for item in json.loads(c.items)) == text
+
+
+def test_one_item_may_be_larger_than_a_chunk() -> None:
+    """I expect it to travel alone, up to what a message holds, and to fail the job beyond that."""
+    chunks = begun(assignment("x" * 1000, size=600)).chunks
+    assert [c.size for c in chunks] == [1, 1, 1, 1]
+    with pytest.raises(TaskFailed, match="too large to travel"):
+        taskwork.begin(assignment("x" * 600_000, size=600_000))
+
+
+def test_several_predictors_see_the_same_items() -> None:
+    """I expect each chunk once for each predictor."""
+    chunks = begun(assignment()).chunks
+    assert [(c.predictor, c.chunk) for c in chunks] == [("length", 0), ("vowels", 0)]
+    assert chunks[0].items == chunks[1].items
+
+
+def test_from_step_to_step_to_the_report() -> None:
+    """I expect the value of a step to be split into the next one's chunks, and the last value to be the report."""
+    job = assignment()
+    first = begun(job)
+    second = taskwork.advance(job, 0, rows(first.chunks))
+    assert isinstance(second, Begun)
+    assert second.step == 1
+    assert sum(c.size for c in second.chunks) == 8
+    report = taskwork.advance(job, 1, rows(second.chunks))
+    assert isinstance(report, Report)
+    assert report.data == {"count": 8}
+
+
+def test_a_step_without_items_is_passed() -> None:
+    """I expect a second step that has nothing for a model to lead straight to the report."""
+    job = assignment()
+    report = taskwork.advance(job, 0, rows(begun(job).chunks, {"out": {"value": 0}}))
+    assert isinstance(report, Report)
+    assert report.data == {"count": 0}
+
+
+def test_a_task_without_models() -> None:
+    """I expect its report at once, from its items in order."""
+    report = taskwork.begin(assignment(task="no-model"))
+    assert isinstance(report, Report)
+    assert report.text == "ab"
+
+
+def test_results_come_in_split_order() -> None:
+    """I expect each item beside its own outcomes, predictor by predictor, over many chunks."""
+    job = assignment("".join(f"{number:03}" for number in range(50)))
+    chunks = begun(job).chunks
+    packed = []
+    for c in sorted(chunks, key=lambda c: (c.chunk, c.predictor)):
+        sign = 1 if c.predictor == "length" else -1
+        outcomes = [{"out": {"value": sign * int(item["text"])}} for item in json.loads(c.items)]
+        packed.append(Row(c.predictor, c.chunk, c.items, json.dumps(outcomes).encode()))
+    results = list(taskwork.results_of(taskwork._desk.registry["two-steps"].steps[0], packed))  # type: ignore[union-attr]
+    assert [result.item.text for result in results] == [f"{number:03}" for number in range(50)]
+    values = [(result.of(Length).value, result.of(Vowels).value) for result in results]
+    assert values == [(number, -number) for number in range(50)]
+
+
+def test_an_item_error_may_be_tolerated() -> None:
+    """I expect a reduce that looks at the outcomes to go on, and one that needs them all to fail the job."""
+    failed = {"error": "too long"}
+    job = assignment()
+    assert isinstance(taskwork.advance(job, 0, rows(begun(job).chunks, failed)), Report)
+    with pytest.raises(TaskFailed, match="an item failed for good: too long"):
+        taskwork.advance(assignment(fail="strict"), 0, rows(begun(job).chunks, failed))
+
+
+@pytest.mark.parametrize(
+    ("fail", "error", "reason"),
+    [
+        ("bug split", TaskFailed, "ZeroDivisionError: oh"),
+        ("document split", BadDocument, "no text"),
+        ("away split", StoreUnavailable, "away"),  # tried again, and no verdict on the job
+        ("item split", TaskFailed, "a bad one"),
+    ],
+)
+def test_a_split_that_fails(fail: str, error: type[Exception], reason: str) -> None:
+    """I expect the task's mistakes to fail the job for good, and what passes to be tried again."""
+    with pytest.raises(error, match=reason):
+        taskwork.begin(assignment(fail=fail))
+
+
+@pytest.mark.parametrize(
+    ("fail", "error", "reason"),
+    [
+        ("bug reduce", TaskFailed, "ZeroDivisionError: oh"),
+        ("away reduce", StoreUnavailable, "away"),
+        ("item reduce", TaskFailed, "a bad one"),
+    ],
+)
+def test_a_reduce_that_fails(fail: str, error: type[Exception], reason: str) -> None:
+    """I expect the same of reduce."""
+    with pytest.raises(error, match=reason):
+        taskwork.advance(assignment(fail=fail), 0, rows(begun(assignment()).chunks))
+
+
+@pytest.mark.parametrize("fail", ["nul", "surrogate", "nan"])
+def test_a_report_that_can_t_be_stored(fail: str) -> None:
+    """I expect the job to fail with a reason, and not to be reduced again and again because storing it raises."""
+    job = assignment(fail=fail)
+    none = rows(begun(job).chunks, {"out": {"value": 0}})
+    with pytest.raises(TaskFailed):
+        taskwork.advance(job, 0, none)
+
+
+@pytest.mark.parametrize("outcomes", [b"[]", b"[{}]", b'[{"out": {"value": "x"}}]', b"no json", b'{"a": 1}'])
+def test_results_that_make_no_sense(outcomes: bytes) -> None:
+    """I expect outcomes of another shape or number to fail the job with a reason."""
+    job = assignment("abc")
+    broken = [Row(c.predictor, c.chunk, c.items, outcomes) for c in begun(job).chunks]
+    with pytest.raises(TaskFailed):
+        taskwork.advance(job, 0, broken)
+
+
+def test_what_is_wrong_with_the_job_itself() -> None:
+    """I expect a task that is gone, params of an older version, and a last value that is no report to fail the job."""
+    with pytest.raises(TaskFailed, match="no task 'gone'"):
+        taskwork.begin(assignment(task="gone"))
+    with pytest.raises(TaskFailed, match="ValidationError"):
+        taskwork.begin(assignment(unknown=1))
+    job = assignment(task="no-report")
+    with pytest.raises(TaskFailed, match="gave Number, not a Report"):
+        taskwork.advance(job, 0, rows(begun(job).chunks))
+
+
+def test_a_document_that_is_gone() -> None:
+    """I expect a missing blob to be said in words."""
+    job = Assignment("two-steps", "{}", "blob:documents/none", "text/plain", 1)
+    with pytest.raises(BadDocument, match="no longer there"):
+        taskwork.begin(job)
