@@ -8,7 +8,7 @@ from typing import Any
 import faust
 
 from streamapp.flow import DeadLetters, Flow
-from streamapp.models import Chunk, ChunkResult, Delivery, Job, WorkerBeat
+from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
 
 __all__ = ["inference_agents", "jobs_agents"]
 
@@ -17,6 +17,7 @@ Handler = Callable[[Any], Awaitable[None]]
 PLANS = 2  # as many as the workshop has processes
 RESULTS = 256
 NOTICES = 64
+LETTERS = 16
 
 
 def jobs_agents(
@@ -29,6 +30,7 @@ def jobs_agents(
     mail: Callable[[Delivery], Awaitable[None]],
     notify: Callable[[Delivery], Awaitable[None]],
     beat: Callable[[WorkerBeat], Awaitable[None]],
+    letter: Callable[[DeadLetter], Awaitable[None]],
     mails: int,
 ) -> list[Flow]:
     """Declare the agents of the jobs worker."""
@@ -37,6 +39,7 @@ def jobs_agents(
         _agent(app, topics[Job], Flow("inference", plan, dead, PLANS)),
         _agent(app, topics[ChunkResult], Flow("results", collect, dead, RESULTS)),
         _agent(app, topics[WorkerBeat], Flow("beats", beat, dead, 1)),
+        _agent(app, topics[DeadLetter], Flow("dead-letter", letter, dead, LETTERS)),
         _agent(app, email, Flow("email", mail, dead, mails)),
         _agent(app, notification, Flow("notification", notify, dead, NOTICES)),
     ]

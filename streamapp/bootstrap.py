@@ -17,9 +17,11 @@ from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
+from streamapp.intake.operators import Operators
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
+from streamapp.jobs.letters import LetterDesk
 from streamapp.jobs.lifecycle import JobsWorker
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.progress import Progress
@@ -27,7 +29,7 @@ from streamapp.jobs.publish import Publisher
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
-from streamapp.sending import DeadLetterBox
+from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings
 from streamapp.store.database import Database
 from streamapp.tasks.registry import load_registry
@@ -54,7 +56,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     beats = topic(app, names.beats, WorkerBeat)
     email = topic(app, names.email, Delivery)
     notification = topic(app, names.notification, Delivery)
-    letters = DeadLetterBox(topic(app, names.dead_letter, DeadLetter))
+    buried = topic(app, names.dead_letter, DeadLetter)
+    letters = DeadLetterBox(buried)
     chunks = [topic(app, names.chunks(name), Chunk) for name in registry.predictors]
     by_name = {t.get_topic_name(): t for t in (inference, email, notification, *chunks)}
 
@@ -67,21 +70,24 @@ def _jobs_app(settings: Settings) -> faust.App:
     planner = Planner(database, workshop, progress)
     collector = Collector(database, workshop, progress)
     sweeper = Sweeper(database, publisher, progress, collector, tuple(registry.predictors), settings.job_timeout_s)
+    desk = LetterDesk(database, raw_sender(app))
     intake = Intake(registry, database, blobs, publisher.jobs)
     supervisor = Supervisor(settings.model_workers, settings.log_level)
     insight = Insight(settings, registry.predictors, database)
     app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight)
     app.flows = agents.jobs_agents(
         app,
-        {Job: inference, ChunkResult: results, WorkerBeat: beats, Delivery: (email, notification)},
+        {Job: inference, ChunkResult: results, DeadLetter: buried, WorkerBeat: beats, Delivery: (email, notification)},
         letters,
         plan=planner.plan,
         collect=collector.collect,
         mail=Mailer(database, server, settings).deliver,
         notify=Notifier(database).deliver,
         beat=collector.note,
+        letter=desk.note,
         mails=settings.mail_concurrency,
     )
     api = Api(settings, registry, intake, database, progress, insight, assigned=lambda: bool(app.consumer.assignment()))
-    web.routes(app, settings, api, PageViews(api, Pages(settings.max_body_bytes)))
+    pages = PageViews(api, Pages(settings.max_body_bytes))
+    web.routes(app, settings, api, Operators(desk, database), pages)
     return app

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
+from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.client import Client
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.resources import JobResource
@@ -140,6 +141,10 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
     if plot is not None and report.plot is not None:
         plot.write_bytes(report.plot.png)
         click.echo(f"plot: {plot}", err=True)
+
+
+cli.add_command(dead_letters)
+cli.add_command(deliveries)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:

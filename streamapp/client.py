@@ -67,6 +67,14 @@ class Client:
         answer = self._repeat(lambda: self._http.get("/v1/jobs", params={"limit": limit}))
         return JobList.model_validate_json(answer.content)
 
+    def get(self, path: str, **params: str) -> Any:
+        """A resource as JSON."""
+        return self._repeat(lambda: self._http.get(path, params=params)).json()
+
+    def post(self, path: str, body: Mapping[str, str] | None = None) -> Any:
+        """Ask for something to be done; for calls that may be repeated without harm."""
+        return self._repeat(lambda: self._http.post(path, json=body or {})).json()
+
     def wait(
         self, job_id: str, *, seen: Callable[[JobResource], None] | None = None, every_s: float = 0.5
     ) -> JobResource:

@@ -87,3 +87,4 @@ class DeadLetter(Record, namespace="streamapp.dead-letter.v1"):
     at: float
     key: Optional[str] = None  # noqa: UP045
     value: Optional[str] = None  # noqa: UP045
+    origin: Optional[int] = None  # noqa: UP045 - the row of the dead letter that it was redriven from

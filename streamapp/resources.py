@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field
 
 __all__ = [
     "AgentResource",
+    "DeadLetterList",
+    "DeadLetterResource",
     "DeliveryResource",
     "FieldProblem",
     "FileResource",
@@ -168,6 +170,31 @@ class Overview(BaseModel):
     agents: list[AgentResource]
     workers: list[WorkerResource]
     problem: str | None = None
+
+
+class DeadLetterResource(BaseModel):
+    """What was given up: a message that no agent could work on, or a delivery."""
+
+    id: int
+    state: Literal["open", "redriven", "discarded"]
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    delivery: str | None
+    job_id: str | None
+    reason: str
+    attempts: int
+    first_seen: datetime
+    last_seen: datetime
+    size: int | None = Field(description="Bytes of the message; null when they are not kept.")
+    value: str | None = Field(None, description="The message's bytes in base64; only when one is shown.")
+
+
+class DeadLetterList(BaseModel):
+    """A page of dead letters, newest first."""
+
+    items: list[DeadLetterResource]
+    next: str | None
 
 
 class FieldProblem(BaseModel):

@@ -8,9 +8,10 @@ import itertools
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import faust
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
 from faust.types import EventT, TopicT
@@ -18,11 +19,12 @@ from faust.types import EventT, TopicT
 from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.models import DeadLetter, Record
 
-__all__ = ["DeadLetterBox", "send_acked"]
+__all__ = ["DeadLetterBox", "raw_sender", "send_acked"]
 
 logger = logging.getLogger(__name__)
 
 ACK_S = 10.0
+ORIGIN = "streamapp-dead-letter"
 LONGEST_REASON = 2000
 # bytes of what is kept of a dead letter; base64 adds a third, and a producer refuses requests of 8 MiB
 LARGEST_VALUE, LARGEST_KEY = 4 * 1024 * 1024, 1024 * 1024
@@ -50,6 +52,20 @@ async def _acked(topic: TopicT, record: Record, partitions: int | None) -> None:
     await (await topic.send(value=record, partition=partition))
 
 
+def raw_sender(app: faust.App) -> Callable[[str, int, bytes | None, bytes | None, int], Awaitable[None]]:
+    """A function that puts a dead letter's bytes back on its partition; it returns with the broker's ack."""
+
+    async def send(topic: str, partition: int, key: bytes | None, value: bytes | None, letter: int) -> None:
+        headers = {ORIGIN: str(letter).encode()}
+        try:
+            async with asyncio.timeout(ACK_S):
+                await app.producer.send_and_wait(topic, key, value, partition, None, headers)
+        except (KafkaError, ProducerSendError, TimeoutError, OSError) as error:
+            raise BrokerUnavailable(f"{topic} was not acknowledged: {error!r}") from error
+
+    return send
+
+
 class DeadLetterBox:
     """The dead-letter topic."""
 
@@ -73,8 +89,16 @@ class DeadLetterBox:
             key=_base64(message.key, LARGEST_KEY),
             value=_base64(message.value, LARGEST_VALUE),
         )
+        letter.origin = _origin(message.headers)
         logger.error("dead letter: %s %d %d: %s", message.topic, message.partition, message.offset, letter.reason)
         await send_acked(self._topic, [letter])
+
+
+def _origin(headers: Any) -> int | None:
+    """The dead letter that a message was redriven from, by its header."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    found = next((value for name, value in pairs if name == ORIGIN), b"")
+    return int(found) if isinstance(found, bytes) and found.isdigit() and len(found) < 19 else None
 
 
 def _base64(raw: bytes | None, most: int) -> str | None:

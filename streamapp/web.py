@@ -13,6 +13,7 @@ from faust.web.drivers.aiohttp import Web
 
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.operators import Operators
 from streamapp.intake.problems import problems
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
@@ -32,12 +33,12 @@ class Route:
     cors: bool = False
 
 
-def routes(app: faust.App, settings: Settings, api: Api, pages: PageViews) -> None:
+def routes(app: faust.App, settings: Settings, api: Api, operators: Operators, pages: PageViews) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _pages(pages):
+    for route in _api(api) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -59,6 +60,19 @@ def _api(api: Api) -> list[Route]:
         Route("/healthz", "health", {"get": api.health}),
         Route("/readyz", "ready", {"get": api.ready}),
         Route("/metrics", "metrics", {"get": api.metrics}),
+    ]
+
+
+def _operators(operators: Operators) -> list[Route]:
+    return [
+        Route("/v1/dead-letters", "dead-letters", {"get": operators.list_letters}),
+        Route("/v1/dead-letters/redrive", "redrive-letters", {"post": operators.redrive_letters}),
+        Route("/v1/dead-letters/discard", "discard-letters", {"post": operators.discard_letters}),
+        Route("/v1/dead-letters/{letter}", "dead-letter", {"get": operators.show_letter}),
+        Route("/v1/dead-letters/{letter}/redrive", "redrive-letter", {"post": operators.redrive_letter}),
+        Route("/v1/dead-letters/{letter}/discard", "discard-letter", {"post": operators.discard_letter}),
+        Route("/v1/deliveries/parked", "parked", {"get": operators.list_parked}),
+        Route("/v1/deliveries/{delivery}/{how}", "settle", {"post": operators.settle}),
     ]
 
 

@@ -53,6 +53,7 @@ class Insight:
             _Reads("email", settings.group, names.email),
             _Reads("notification", settings.group, names.notification),
             _Reads("beats", settings.group, names.beats),
+            _Reads("dead-letter", settings.group, names.dead_letter),
         ]
         self._samples: deque[tuple[float, Mapping[str, int]]] = deque(maxlen=SAMPLES)
 

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import Connection, and_, not_, or_, select, update
 
 from streamapp.identity import Run, delivery_id
+from streamapp.store import dead_letters
 from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
@@ -122,8 +123,40 @@ def park(connection: Connection, identity: str, token: str, error: str) -> bool:
 
 
 def give_up(connection: Connection, identity: str, token: str, error: str) -> bool:
-    """A permanent failure, or one too many."""
-    return _settle(connection, identity, token, {"state": "dead", "last_error": error, "next_attempt_at": None})
+    """A permanent failure, or one too many: dead, and a dead letter for the operator."""
+    values = {"state": "dead", "last_error": error, "next_attempt_at": None}
+    if not _settle(connection, identity, token, values):
+        return False
+    row = get(connection, identity)
+    assert row is not None
+    dead_letters.given_up(connection, row, error)
+    return True
+
+
+def revive(connection: Connection, identity: str) -> bool:
+    """Make a delivery that was given up due again, with all its attempts. False when it is not given up."""
+    return _leave(connection, identity, "dead", {"state": "pending", "attempts": 0, "published_at": None})
+
+
+def parked(connection: Connection, limit: int) -> Sequence[AnyRow]:
+    """E-mails in doubt that wait for an operator, oldest first."""
+    waiting = select(deliveries).where(deliveries.c.state == "parked").order_by(deliveries.c.created_at)
+    return connection.execute(waiting.limit(limit)).all()
+
+
+def settle_sent(connection: Connection, identity: str) -> bool:
+    """An operator knows that a parked e-mail arrived. False when it is not parked."""
+    return _leave(connection, identity, "parked", {"state": "sent", "sent_at": clock()})
+
+
+def settle_resend(connection: Connection, identity: str) -> bool:
+    """An operator wants a parked e-mail sent again, with the same Message-ID. False when it is not parked."""
+    return _leave(connection, identity, "parked", {"state": "pending", "published_at": None})
+
+
+def _leave(connection: Connection, identity: str, state: str, values: dict[str, Any]) -> bool:
+    mine = and_(deliveries.c.id == identity, deliveries.c.state == state)
+    return connection.execute(update(deliveries).where(mine).values(**values, next_attempt_at=None)).rowcount == 1
 
 
 def due(connection: Connection, grace_s: float, limit: int) -> list[Due]:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from streamapp.identity import Run
 from streamapp.resources import (
+    DeadLetterResource,
     DeliveryResource,
     FileResource,
     JobList,
@@ -24,7 +25,15 @@ from streamapp.store.cursor import Cursor, pack
 from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow
 
-__all__ = ["present_inbox", "present_job", "present_jobs", "present_notification", "present_workers"]
+__all__ = [
+    "present_dead_letter",
+    "present_delivery",
+    "present_inbox",
+    "present_job",
+    "present_jobs",
+    "present_notification",
+    "present_workers",
+]
 
 
 def present_job(connection: Connection, tenant: str, job: str, *, whole: bool) -> JobResource | None:
@@ -36,7 +45,7 @@ def present_job(connection: Connection, tenant: str, job: str, *, whole: bool) -
     if whole:
         run = Run(row.tenant, row.id, row.run)
         resource.report = _report(connection, run)
-        resource.deliveries = [_delivery(each) for each in ledger.of_job(connection, run)]
+        resource.deliveries = [present_delivery(each) for each in ledger.of_job(connection, run)]
     return resource
 
 
@@ -141,7 +150,8 @@ def _file(run: Run, row: AnyRow) -> FileResource:
     return FileResource(name=row.name, media_type=row.media_type, size=row.size, href=f"/v1/jobs/{run.job}/{place}")
 
 
-def _delivery(row: AnyRow) -> DeliveryResource:
+def present_delivery(row: AnyRow) -> DeliveryResource:
+    """One delivery."""
     return DeliveryResource(
         id=row.id,
         kind=row.kind,
@@ -151,6 +161,25 @@ def _delivery(row: AnyRow) -> DeliveryResource:
         last_error=row.last_error,
         next_attempt_at=_maybe_time(row.next_attempt_at) if row.state == "pending" else None,
         sent_at=_maybe_time(row.sent_at),
+    )
+
+
+def present_dead_letter(row: AnyRow) -> DeadLetterResource:
+    """A dead letter, without its bytes."""
+    return DeadLetterResource(
+        id=row.id,
+        state=row.state,
+        topic=row.topic,
+        partition=row.partition,
+        offset=row.offset,
+        delivery=row.delivery,
+        job_id=row.job,
+        reason=row.reason,
+        attempts=row.attempts,
+        first_seen=_time(row.first_seen),
+        last_seen=_time(row.last_seen),
+        size=None if row.value is None else len(row.value),
+        value=None,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Double,
     Index,
@@ -24,7 +25,19 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-__all__ = ["chunks", "clock", "deliveries", "files", "inbox", "jobs", "metadata", "reports", "tenants", "workers"]
+__all__ = [
+    "chunks",
+    "clock",
+    "dead_letters",
+    "deliveries",
+    "files",
+    "inbox",
+    "jobs",
+    "metadata",
+    "reports",
+    "tenants",
+    "workers",
+]
 
 
 class clock(FunctionElement[float]):  # noqa: N801 - reads like the SQL function that it is
@@ -175,6 +188,28 @@ inbox = Table(
     Column("read_at", Double),
     Index("inbox_by_tenant", "tenant", "id"),
     Index("inbox_unread", "tenant", sqlite_where=text("read_at IS NULL"), postgresql_where=text("read_at IS NULL")),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(400), nullable=False, unique=True),  # where it stood last, or the delivery
+    Column("topic", String(249)),
+    Column("partition", Integer),
+    Column("offset", BigInteger),
+    Column("delivery", String(64)),
+    Column("state", String(9), nullable=False),  # open, redriven, discarded
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("key", LargeBinary),
+    Column("value", LargeBinary),
+    Column("tenant", TENANT),
+    Column("job", JOB),
+    Index("dead_letters_by_state", "state", "id"),
+    Index("dead_letters_by_job", "job"),
 )
 
 workers = Table(

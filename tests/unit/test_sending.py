@@ -86,7 +86,7 @@ async def test_failures(monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], ex
 
 def event(value: bytes | None, key: bytes = b"k") -> EventT[Any]:
     """A message that can't be worked on."""
-    message = SimpleNamespace(topic="t", partition=3, offset=7, key=key, value=value)
+    message = SimpleNamespace(headers=None, topic="t", partition=3, offset=7, key=key, value=value)
     return cast(EventT[Any], SimpleNamespace(message=message))
 
 

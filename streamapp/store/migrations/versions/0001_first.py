@@ -27,11 +27,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant", "job", "run", "step", "predictor", "chunk"),
     )
     op.create_index(
-        "chunks_by_state",
-        "chunks",
-        ["state", "predictor", "tenant", "job", "run", "step", "chunk"],
-        unique=False,
+        "chunks_by_state", "chunks", ["state", "predictor", "tenant", "job", "run", "step", "chunk"], unique=False
     )
+    op.create_table(
+        "dead_letters",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("source", sa.String(length=400), nullable=False),
+        sa.Column("topic", sa.String(length=249), nullable=True),
+        sa.Column("partition", sa.Integer(), nullable=True),
+        sa.Column("offset", sa.BigInteger(), nullable=True),
+        sa.Column("delivery", sa.String(length=64), nullable=True),
+        sa.Column("state", sa.String(length=9), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("first_seen", sa.Double(), nullable=False),
+        sa.Column("last_seen", sa.Double(), nullable=False),
+        sa.Column("key", sa.LargeBinary(), nullable=True),
+        sa.Column("value", sa.LargeBinary(), nullable=True),
+        sa.Column("tenant", sa.String(length=64), nullable=True),
+        sa.Column("job", sa.String(length=36), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("source"),
+    )
+    op.create_index("dead_letters_by_job", "dead_letters", ["job"], unique=False)
+    op.create_index("dead_letters_by_state", "dead_letters", ["state", "id"], unique=False)
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -177,5 +196,8 @@ def downgrade() -> None:
     op.drop_index("deliveries_by_state", table_name="deliveries")
     op.drop_index("deliveries_by_job", table_name="deliveries")
     op.drop_table("deliveries")
+    op.drop_index("dead_letters_by_state", table_name="dead_letters")
+    op.drop_index("dead_letters_by_job", table_name="dead_letters")
+    op.drop_table("dead_letters")
     op.drop_index("chunks_by_state", table_name="chunks")
     op.drop_table("chunks")

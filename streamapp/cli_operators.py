@@ -1,0 +1,131 @@
+"""The commands for what went wrong: `streamapp dead-letters` and `streamapp deliveries`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from streamapp.client import Client
+from streamapp.settings import load_settings
+
+__all__ = ["dead_letters", "deliveries"]
+
+Command = Callable[..., Any]
+
+
+def _filtered(command: Command) -> Command:
+    """The options that say which dead letters are meant."""
+    options = (
+        click.option("--topic", help="Of this topic."),
+        click.option("--job", help="Of this job."),
+        click.option("--reason", help="Whose reason holds these words."),
+        click.option("--url", help="Where the API is.  [default: as in the settings]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _client(url: str | None) -> Client:
+    return Client(url or load_settings().link_base)
+
+
+def _filter(**wanted: str | None) -> dict[str, str]:
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+@click.group()
+def dead_letters() -> None:
+    """What was given up: messages that can't be worked on, and deliveries."""
+
+
+@dead_letters.command(name="list")
+@click.option("--state", type=click.Choice(["open", "redriven", "discarded", "all"]), default="open", show_default=True)
+@_filtered
+def list_letters(state: str, topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
+    """List them, newest first."""
+    with _client(url) as client:
+        page = client.get("/v1/dead-letters", **_filter(state=state, topic=topic, job=job, reason=reason))
+    for letter in page["items"]:
+        place = letter["delivery"] or f"{letter['topic']} {letter['partition']} {letter['offset']}"
+        click.echo(
+            f"{letter['id']:>6}  {letter['state']:<9}  {letter['attempts']} attempts  "
+            f"first {letter['first_seen'][:19]}  {place}  {letter['reason']}"
+        )
+    if not page["items"]:
+        click.echo("None.")
+    if page["next"]:
+        click.echo("There are more; narrow it down with --topic, --job or --reason.")
+
+
+@dead_letters.command()
+@click.argument("letter", type=int, metavar="ID")
+@click.option("--url", help="Where the API is.")
+def show(letter: int, url: str | None) -> None:
+    """Show one, with the message's bytes as far as they are text."""
+    with _client(url) as client:
+        found = client.get(f"/v1/dead-letters/{letter}")
+    if found["value"] is not None:
+        found["value"] = base64.b64decode(found["value"]).decode("utf-8", "backslashreplace")
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+
+
+@dead_letters.command()
+@click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
+@_filtered
+def redrive(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
+    """Send them on their way again: those with these IDs, or all open ones that match."""
+    _each(letters, "redrive", _filter(topic=topic, job=job, reason=reason), url)
+
+
+@dead_letters.command()
+@click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
+@_filtered
+def discard(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
+    """Do nothing more about them: those with these IDs, or all open ones that match."""
+    _each(letters, "discard", _filter(topic=topic, job=job, reason=reason), url)
+
+
+def _each(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str | None) -> None:
+    if not letters and not wanted:
+        raise click.UsageError("Name IDs, or narrow it down with --topic, --job or --reason.")
+    if letters and wanted:
+        raise click.UsageError("Name IDs or a filter, not both.")
+    with _client(url) as client:
+        for letter in letters:
+            click.echo(f"{letter}: {client.post(f'/v1/dead-letters/{letter}/{what}')['state']}")
+        if wanted:
+            click.echo(json.dumps(client.post(f"/v1/dead-letters/{what}", wanted)))
+
+
+@click.group()
+def deliveries() -> None:
+    """E-mails in doubt, which the policy STREAMAPP_IN_DOUBT=park has parked."""
+
+
+@deliveries.command()
+@click.option("--url", help="Where the API is.")
+def parked(url: str | None) -> None:
+    """List them, oldest first."""
+    with _client(url) as client:
+        items = client.get("/v1/deliveries/parked")["items"]
+    for delivery in items:
+        click.echo(
+            f"{delivery['id']}  {delivery['recipient']}  {delivery['last_error'] or 'a worker died while sending'}"
+        )
+    if not items:
+        click.echo("None.")
+
+
+@deliveries.command()
+@click.argument("delivery", metavar="ID")
+@click.option("--as", "how", type=click.Choice(["sent", "resend"]), required=True, help="It arrived, or send it again.")
+@click.option("--url", help="Where the API is.")
+def settle(delivery: str, how: str, url: str | None) -> None:
+    """Say what became of one."""
+    with _client(url) as client:
+        click.echo(client.post(f"/v1/deliveries/{delivery}/{how}")["state"])

@@ -1,0 +1,106 @@
+"""The dead letters' desk: what the dead-letter agent stores, and what an operator does about it.
+
+Redriving a message puts its bytes back where they stood, on the same topic and partition, with a header that names the
+row, so that a second failure is the same dead letter with one attempt more. The job goes on from where it was: the
+chunks that have results keep them. Redriving a delivery makes it due again, with all its attempts.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from streamapp.errors import Permanent
+from streamapp.models import DeadLetter
+from streamapp.store import dead_letters, ledger
+from streamapp.store.database import Database
+from streamapp.store.dead_letters import Filter, Letter
+from streamapp.store.sql import AnyRow
+
+__all__ = ["LetterDesk", "NotRedrivable", "SendRaw"]
+
+logger = logging.getLogger(__name__)
+
+#: Puts raw bytes on a partition: topic, partition, key, value, the row's id for the header. Returns with the ack.
+SendRaw = Callable[[str, int, bytes | None, bytes | None, int], Awaitable[None]]
+
+
+class NotRedrivable(Permanent):
+    """There is nothing to redrive: it was discarded, or its bytes were too large to be kept."""
+
+
+class LetterDesk:
+    """Stores, redrives, discards."""
+
+    def __init__(self, database: Database, send: SendRaw) -> None:
+        self._database = database
+        self._send = send
+
+    async def note(self, record: DeadLetter) -> None:
+        """The dead-letter agent's work."""
+        value = _bytes(record.value)
+        tenant, job = _named(value)
+        letter = Letter(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=record.reason,
+            at=record.at,
+            key=_bytes(record.key),
+            value=value,
+            tenant=tenant,
+            job=job,
+            origin=record.origin,
+        )
+        await self._database.write(dead_letters.note, letter)
+
+    async def redrive(self, row: AnyRow) -> None:
+        """Send what failed on its way again. Raises `NotRedrivable`, and `BrokerUnavailable` when that has to wait."""
+        if row.state == dead_letters.DISCARDED:
+            raise NotRedrivable(f"Dead letter {row.id} was discarded.")
+        if row.delivery is not None:
+            await self._database.write(_revive, row)
+            return
+        if row.value is None and row.key is None:
+            raise NotRedrivable(f"Dead letter {row.id} has no bytes: the message was empty, or too large to be kept.")
+        await self._send(row.topic, row.partition, row.key, row.value, row.id)
+        await self._database.write(dead_letters.redriven, row.id)
+        logger.info("dead letter %d redriven to %s %d", row.id, row.topic, row.partition)
+
+    async def discard(self, row: AnyRow) -> bool:
+        """Do nothing more about it. False when it was not open."""
+        return await self._database.write(dead_letters.discard, row.id)
+
+    async def matching(self, wanted: Filter, limit: int) -> list[AnyRow]:
+        """Those that match, newest first."""
+        return list(await self._database.read(dead_letters.matching, wanted, limit))
+
+    async def find(self, identity: int) -> AnyRow | None:
+        """One of them."""
+        return await self._database.read(dead_letters.find, identity)
+
+
+def _revive(connection: Connection, row: AnyRow) -> None:
+    if not ledger.revive(connection, row.delivery):
+        raise NotRedrivable(f"Delivery {row.delivery} is not given up any more.")
+    dead_letters.redriven(connection, row.id)
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else base64.b64decode(text)
+
+
+def _named(value: bytes | None) -> tuple[str | None, str | None]:
+    """The tenant and the job that a message's bytes name, if they can be read at all."""
+    try:
+        fields: Any = json.loads(value or b"")
+        tenant, job = fields["tenant"], fields["job_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None, None
+    right = isinstance(tenant, str) and isinstance(job, str) and len(tenant) <= 64 and len(job) <= 36
+    return (tenant, job) if right else (None, None)
