@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -24,7 +23,16 @@ from streamapp.settings import Settings, load_settings
 from streamapp.slots import take_slot
 from streamapp.wire import StrictSchema
 
-__all__ = ["LifecycleApp", "Parts", "WithoutWeb", "build_or_leave", "faust_options", "sender", "topic"]
+__all__ = [
+    "LifecycleApp",
+    "Parts",
+    "WithoutWeb",
+    "build_or_leave",
+    "faust_options",
+    "leave_misconfigured",
+    "sender",
+    "topic",
+]
 
 MiB = 1024 * 1024
 DRAIN_S = 8.0
@@ -155,8 +163,12 @@ def build_or_leave(build: Callable[[Settings], faust.App]) -> faust.App:
         _leave(error)
 
 
+def leave_misconfigured() -> None:
+    """Leave because a child has said what is wrong with the configuration: starting it again would end the same way."""
+    os._exit(CONFIGURATION)
+
+
 def _leave(error: Exception) -> NoReturn:
     """Say in one sentence what is wrong, and leave, before Faust's own crash path can commit anything."""
-    sys.stderr.write(f"streamapp: {error}\n")
-    sys.stderr.flush()
+    os.write(2, f"streamapp: {error}\n".encode())  # Faust turns what goes to sys.stderr into log lines
     os._exit(CONFIGURATION if isinstance(error, ConfigurationError) else UNAVAILABLE)

@@ -10,7 +10,7 @@ import functools
 import faust
 
 from streamapp import agents, web
-from streamapp.apps import LifecycleApp, build_or_leave, faust_options, topic
+from streamapp.apps import LifecycleApp, build_or_leave, faust_options, leave_misconfigured, topic
 from streamapp.delivery.mail import SmtpMail, parse_smtp_url
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
@@ -72,7 +72,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     sweeper = Sweeper(database, publisher, progress, collector, tuple(registry.predictors), settings.job_timeout_s)
     desk = LetterDesk(database, raw_sender(app))
     intake = Intake(registry, database, blobs, publisher.jobs)
-    supervisor = Supervisor(settings.model_workers, settings.log_level)
+    supervisor = Supervisor(settings.model_workers, settings.log_level, leave_misconfigured)
     insight = Insight(settings, registry.predictors, database)
     app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight)
     app.flows = agents.jobs_agents(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -53,6 +52,7 @@ def up() -> None:
 @click.option("--task", help="What to do with it.  [default: the settings' default task]")
 @click.option("--email", help="Where to send the result.")
 @click.option("--name", help="What to call the job.")
+@click.option("--media-type", help="What FILE is.  [default: by its name]")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
 @click.option("--key", help="The idempotency key: the same key and file give the same job.")
 @click.option("--wait", is_flag=True, help="Wait for the end and print the report.")
@@ -62,6 +62,7 @@ def submit(
     task: str | None,
     email: str | None,
     name: str | None,
+    media_type: str | None,
     params: tuple[str, ...],
     key: str | None,
     wait: bool,
@@ -69,7 +70,12 @@ def submit(
 ) -> None:
     """Send FILE to be worked on."""
     settings = load_settings()
-    fields = {"email": email, "name": name, "params": json.dumps(_params(params)) if params else None}
+    fields = {
+        "email": email,
+        "name": name,
+        "media_type": media_type,
+        "params": json.dumps(_params(params)) if params else None,
+    }
     with Client(url or settings.link_base) as client:
         given = {field: value for field, value in fields.items() if value is not None}
         job_id = client.submit(file, task=task or settings.default_task, fields=given, key=key)
@@ -112,8 +118,7 @@ def topics(create: bool) -> None:
     from streamapp.tasks.registry import load_registry
     from streamapp.topics import provision, specs, survey
 
-    settings = load_settings()
-    _need_broker(settings)
+    settings = _with_broker(load_settings())
     predictors = load_registry(settings.tasks, settings.only_tasks).predictors
     if create:
         there = asyncio.run(provision(settings.model_copy(update={"topic_create": True}), predictors))
@@ -136,11 +141,18 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
     """Run TASK on FILE in this process, without Kafka or a store."""
     from streamapp.trial import run_trial
 
-    report = run_trial(load_settings(), task, file, _params(params), media_type)
+    trial = run_trial(load_settings(), task, file, _params(params), media_type)
+    report = trial.report
     click.echo(report.text)
-    if plot is not None and report.plot is not None:
+    if trial.failed:
+        click.echo(f"{trial.failed} of {trial.items} items failed; the first: {trial.first}", err=True)
+    if plot is not None and report.plot is None:
+        click.echo(f"Task {task} made no plot.", err=True)
+    elif plot is not None and report.plot is not None:
         plot.write_bytes(report.plot.png)
         click.echo(f"plot: {plot}", err=True)
+    if trial.failed and trial.failed == trial.items:
+        sys.exit(FAILED)
 
 
 cli.add_command(dead_letters)
@@ -152,7 +164,7 @@ def _wait(client: Client, job_id: str) -> JobResource:
 
     from streamapp.embedded.screen import Screen
 
-    with Screen(Console(stderr=True, highlight=False)).step(f"job {job_id[:8]}") as step:
+    with Screen(Console(stderr=True, highlight=False)).step(f"job {job_id}") as step:
         return client.wait(job_id, seen=lambda job: step.at(job.progress.done, job.progress.total))
 
 
@@ -177,11 +189,16 @@ def _params(pairs: tuple[str, ...]) -> dict[str, object]:
     return params
 
 
-def _need_broker(settings: Settings) -> None:
-    if not settings.broker:
+def _with_broker(settings: Settings) -> Settings:
+    """The settings with a broker: the one they name, or the home's own if it runs."""
+    from streamapp.embedded.ports import local_broker
+
+    broker = settings.broker or local_broker(settings.home)
+    if broker is None:
         raise ConfigurationError(
-            f"STREAMAPP_BROKER is not set in {os.getcwd()}: name a Kafka broker; `streamapp up` prints that of its own."
+            f"STREAMAPP_BROKER is not set, and no broker of {settings.home} runs: name one, or start `streamapp up`."
         )
+    return settings.model_copy(update={"broker": broker})
 
 
 if __name__ == "__main__":

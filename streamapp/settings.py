@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import functools
+import json
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from streamapp.errors import ConfigurationError
 
 __all__ = ["Settings", "load_settings"]
 
 MiB = 1024 * 1024
+
+
+def _list(value: Any) -> Any:
+    """A list as people write it: comma separated, or JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"it begins like a JSON list and is none: {error}") from error
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 
 
 class Settings(BaseSettings):
@@ -50,7 +67,7 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
     )
-    cors_origins: tuple[str, ...] = Field(("*",), description="Origins that browsers may call from, as a JSON list.")
+    cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
     max_body_bytes: int = Field(32 * MiB, ge=1024, description="The largest request body, after decompression.")
 
     topic_prefix: str = Field(
@@ -61,8 +78,8 @@ class Settings(BaseSettings):
     topic_create: bool = Field(True, description="Create missing topics; false: name them and stop.")
     group: str = Field("streamapp", pattern=r"^[a-zA-Z0-9._-]+$", description="The consumer group of the jobs workers.")
 
-    tasks: tuple[str, ...] = Field((), description="More tasks, as a JSON list of module:Class.")
-    only_tasks: tuple[str, ...] = Field((), description="The names of the tasks to offer, as a JSON list; empty: all.")
+    tasks: Names = Field((), description="More tasks, as module:Class, comma separated.")
+    only_tasks: Names = Field((), description="The names of the tasks to offer, comma separated; empty: all.")
     default_task: str = Field("summarize", description="The task of a body on the old intake's path that names none.")
     model_workers: int = Field(1, ge=0, le=64, description="Model workers that a jobs worker supervises.")
     device: str = Field("auto", description="Where models run: auto, cpu, cuda or cuda:N.")
@@ -88,6 +105,14 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("broker")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        wrong = [part for part in value.split(",") if value and not re.fullmatch(r"\s*\S+:\d{1,5}\s*", part)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is no host:port")
+        return value
 
     @field_validator("mail_from", "mail_to")
     @classmethod
@@ -136,10 +161,14 @@ def load_settings() -> Settings:
     """Read the environment, once a process. Raises `ConfigurationError` that names each wrong variable."""
     try:
         return Settings()
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from error
     except ValidationError as error:
-        lines = [
-            f"STREAMAPP_{'.'.join(str(part) for part in problem['loc']).upper() or 'DATABASE_URL'}: {problem['msg']}"
-            + (f" (it is {problem['input']!r})" if problem["loc"] else "")
-            for problem in error.errors()
-        ]
+        lines = [_said(problem["loc"], problem["msg"], problem["input"]) for problem in error.errors()]
         raise ConfigurationError("; ".join(lines)) from error
+
+
+def _said(location: tuple[int | str, ...], message: str, value: Any) -> str:
+    """One wrong variable in words; a problem without a place is one of the database and what goes with it."""
+    words = message.removeprefix("Value error, ")
+    return f"STREAMAPP_{str(location[0]).upper()}: {words} (it is {value!r})" if location else f"The settings: {words}"

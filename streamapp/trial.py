@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import mimetypes
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from streamapp.documents.text import is_text, normalise_text
 from streamapp.errors import BadDocument, ConfigurationError, TaskFailed
 from streamapp.inference.devices import pick_device
 from streamapp.inference.engine import Engine
+from streamapp.intake.refusal import from_validation
 from streamapp.jobs import taskwork
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.models import Chunk
@@ -22,10 +24,20 @@ from streamapp.settings import Settings
 from streamapp.tasks.contract import Report, Task
 from streamapp.tasks.registry import item_type, load_registry
 
-__all__ = ["run_trial"]
+__all__ = ["Trial", "run_trial"]
 
 
-def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any], media_type: str | None) -> Report:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of it: the report, and how many of its items failed, the first of them how."""
+
+    report: Report
+    items: int
+    failed: int
+    first: str
+
+
+def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any], media_type: str | None) -> Trial:
     """Run a task on a file. Raises `BadDocument`, `TaskFailed`, and `ConfigurationError` for what was named wrongly."""
     registry = load_registry(settings.tasks, settings.only_tasks)
     if name not in registry:
@@ -39,7 +51,7 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     try:
         checked = task.params.model_validate(params).model_dump_json()
     except ValidationError as error:
-        raise ConfigurationError(f"The parameters of {name} are wrong: {error}") from error
+        raise ConfigurationError(str(from_validation(error, "params"))) from error
     here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
     content = file.read_bytes()
     if is_text(kind):
@@ -48,13 +60,16 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     return asyncio.run(_run(here, task, assignment))
 
 
-async def _run(settings: Settings, task: Task, assignment: Assignment) -> Report:
+async def _run(settings: Settings, task: Task, assignment: Assignment) -> Trial:
     taskwork.open_desk(settings)
     outcome = taskwork.begin(assignment)
+    outcomes: list[dict[str, Any]] = []
     while isinstance(outcome, Begun):
         rows = await _compute(settings, task, assignment, outcome)
+        outcomes.extend(each for row in rows for each in json.loads(row.outcomes))
         outcome = taskwork.advance(assignment, outcome.step, rows)
-    return outcome
+    errors = [each["error"] for each in outcomes if "error" in each]
+    return Trial(outcome, len(outcomes), len(errors), errors[0] if errors else "")
 
 
 async def _compute(settings: Settings, task: Task, assignment: Assignment, begun: Begun) -> list[Row]:

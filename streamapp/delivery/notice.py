@@ -30,12 +30,13 @@ def failed_title(job: JobResource) -> str:
 def notice(event: Literal["succeeded", "failed"], job: JobResource, report: Report | None) -> tuple[str, str]:
     """The title and the body, plain text, of the message about a job that ended.
 
-    A success shows how its report begins. Raises ValueError for a success without a report.
+    A success shows its report's first paragraph. Raises ValueError for a success without a report.
     """
     if event == "failed":
         reason = clean_text(job.error or "No reason was recorded.")
         return clean_line(failed_title(job), TITLE), textwrap.shorten(reason, BODY, placeholder=" …")
     if report is None:
         raise ValueError("a job that succeeded has a report")
-    begins = textwrap.shorten(clean_text(report.text), BODY, placeholder=" …")
+    first = clean_text(report.text).strip().split("\n\n", 1)[0]
+    begins = textwrap.shorten(first, BODY, placeholder=" …")
     return clean_line(report.subject, TITLE), f"“{job_title(job)}” is ready.\n{begins}".rstrip()

@@ -42,15 +42,15 @@ def next_delay(previous: float | None, lived_s: float) -> float:
     return min(previous * 2, LONGEST_DELAY_S)
 
 
-def last_line(log: Path) -> str:
-    """The last line with something in it, of the last 64 KiB; empty when there is none."""
+def last_line(log: Path, start: str = "") -> str:
+    """The last line with something in it that begins with `start`, of the last 64 KiB; empty when there is none."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 65536))
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return next((line.strip() for line in reversed(lines) if line.strip() and line.startswith(start)), "")
 
 
 class Child:
@@ -131,7 +131,7 @@ class Child:
             try:
                 await asyncio.wait_for(process.wait(), grace_s)
             except TimeoutError:
-                logger.warning("child does not end, killed", extra={"child": self.name, "grace_s": grace_s})
+                logger.warning("The %s was ended after %.0f s; what it had in hand is done again.", self.name, grace_s)
         self.kill()
         await process.wait()
 

@@ -18,7 +18,7 @@ import psutil
 
 from streamapp.errors import ConfigurationError
 
-__all__ = ["choose", "free_port", "holder", "is_free", "local_smtp_url", "remembered"]
+__all__ = ["choose", "free_port", "holder", "is_free", "local_broker", "local_smtp_url", "remembered"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,12 @@ def _read(home: Path) -> dict[str, object]:
         logger.warning("remembered ports unreadable, chosen anew", extra={"home": str(home), "error": repr(error)})
         return {}
     return ports if isinstance(ports, dict) else {}
+
+
+def local_broker(home: Path) -> str | None:
+    """The address of this home's own broker, if it listens now."""
+    port = remembered(home, "broker")
+    return f"127.0.0.1:{port}" if port is not None and not is_free("127.0.0.1", port) else None
 
 
 def local_smtp_url(home: Path) -> str:

@@ -77,6 +77,9 @@ class Up:
                 raise
         finally:
             await self._stop()
+            if self._interrupted:
+                with contextlib.suppress(OSError):
+                    self._screen.line("Stopped.")
         return 0 if self._is_up else INTERRUPTED_EXIT
 
     async def _start_and_stay(self) -> None:
@@ -113,7 +116,7 @@ class Up:
         from streamapp.tasks.registry import load_registry
 
         with self._screen.step("Topics"):
-            registry = await asyncio.to_thread(load_registry, settings.tasks)
+            registry = await asyncio.to_thread(load_registry, settings.tasks, settings.only_tasks)
             await self._watch.during(topics.provision(settings, registry.predictors))
 
     async def _start_mailbox(self) -> str:
@@ -150,6 +153,9 @@ class Up:
         self._screen.line(f"The pages       {settings.link_base}")
         if mailbox:
             self._screen.line(f"The mailbox     {mailbox.folder} (a Maildir)")
+        if self._broker is not None:
+            self._screen.line(f"The broker      {self._broker.address} (STREAMAPP_BROKER for other commands)")
+        self._screen.line(f"The logs        {settings.home / 'logs'}")
         self._screen.line(f"The next job    {curl_line(settings.link_base, settings.mail_to)}")
         self._is_up = True
         self._screen.line("Ctrl-C stops everything.")

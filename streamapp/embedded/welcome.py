@@ -56,7 +56,7 @@ async def first_job(api: Api, screen: Screen, home: Path, mailbox: Path | None, 
     """
     began = time.time()
     file = story()
-    body: dict[str, Any] = {"task": "summarize", "text": file.read_text(encoding="utf-8")}
+    body: dict[str, Any] = {"task": "summarize", "text": file.read_text(encoding="utf-8"), "name": file.name}
     path = await api.submit(body | ({"email": email} if mailbox else {}), KEY)
     with screen.step(f"The first job: {file.name}") as step:
         job = await _followed(api, path, step)

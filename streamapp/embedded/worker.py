@@ -17,6 +17,7 @@ from streamapp.settings import Settings
 __all__ = ["CONFIGURATION_EXIT", "environment", "until_ready", "worker"]
 
 CONFIGURATION_EXIT = 78  # EX_CONFIG of sysexits.h
+SAYS = "streamapp: "  # how a sentence about the configuration begins
 COMMAND: tuple[str, ...] = (sys.executable, "-m", "faust", "-A", "streamapp", "worker")
 
 
@@ -40,7 +41,8 @@ def worker(settings: Settings, notice: Callable[[str], None]) -> Child:
     def verdict(code: int) -> ConfigurationError | None:
         if code != CONFIGURATION_EXIT:
             return None
-        return ConfigurationError(last_line(log) or f"The worker refuses its configuration; its log is {log}.")
+        said = last_line(log, SAYS).removeprefix(SAYS)
+        return ConfigurationError(said or f"The worker refuses its configuration; its log is {log}.")
 
     command = [*COMMAND, "-l", settings.log_level]
     return Child("worker", command, environ=environment(settings), log=log, verdict=verdict, notice=notice)

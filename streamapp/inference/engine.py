@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -69,6 +70,7 @@ class Engine:
         self._waiting: list[Pending] = []
         self._open: set[_Work] = set()
         self._closed = False
+        self._seen: set[str] = set()
         self._item_since: float | None = None  # when the preparing thread began with the item that it is at
         self._arrived = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -178,7 +180,7 @@ class Engine:
             outcomes = await self._predict([entry.ready for entry in batch])
         except Exception as error:
             if len(batch) > 1:
-                logger.warning("a batch of %d failed and is halved: %r", len(batch), error)
+                logger.info("a batch of %d failed and is halved: %r", len(batch), error)
                 middle = len(batch) // 2
                 await self._compute(batch[:middle])
                 await self._compute(batch[middle:])
@@ -212,13 +214,21 @@ class Engine:
         if entry.attempts >= ATTEMPTS:
             entry.chunk.settle(entry.place, _as_item_error(error))
             return
-        logger.warning("an item failed alone and is tried again: %r", error)
+        news = _place(error) not in self._seen  # its traceback is logged once, and not for each item
+        self._seen.add(_place(error))
+        logger.warning("an item failed alone and is tried again: %r", error, exc_info=error if news else None)
         loop = asyncio.get_running_loop()
         loop.call_later(delay_s(entry.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S), self._again, entry)
 
     def _again(self, entry: Pending) -> None:
         self._waiting.append(entry)
         self._arrived.set()
+
+
+def _place(error: Exception) -> str:
+    """Where an exception was raised, as text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    return f"{type(error).__name__} {frame.filename if frame else ''} {frame.lineno if frame else ''}"
 
 
 def _as_item_error(error: Exception) -> ItemError:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from streamapp.retry import delay_s
@@ -25,11 +26,12 @@ CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
 
 
 class Supervisor:
-    """`count` model workers on this machine."""
+    """`count` model workers on this machine. `refused` is called when one says that its configuration is wrong."""
 
-    def __init__(self, count: int, log_level: str) -> None:
+    def __init__(self, count: int, log_level: str, refused: Callable[[], None]) -> None:
         self._count = count
         self._log_level = log_level
+        self._refused = refused
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: dict[int, asyncio.subprocess.Process] = {}
 
@@ -57,7 +59,7 @@ class Supervisor:
                 logger.error("model worker %d can't be started: %s", slot, error)
                 code = -1
             if code == CONFIGURATION:
-                logger.critical("model worker %d can't start; see its message above", slot)
+                self._refused()
                 return
             attempt = 1 if time.monotonic() - started > STEADY_S else attempt + 1
             wait = 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=30.0)

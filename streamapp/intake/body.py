@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -84,25 +85,36 @@ def _take(fields: dict[str, Any], name: str, part: BodyPartReader, content: byte
         if not content and not part.filename:
             return  # the file field of a form that was left empty
         fields["document"] = base64.b64encode(content).decode("ascii")
-        fields.setdefault("media_type", _media_type(part))
+        fields.setdefault("media_type", _media_type(part, content))
         if part.filename:
             fields.setdefault("name", part.filename[:200])
         return
     if name not in FORM_TEXTS + FORM_JSON:
-        raise Refused(422, f"{name}: there is no such field.", field=name)
+        there = ", ".join(("file", *FORM_TEXTS, *FORM_JSON))
+        detail = f"There is no such field; there are {there}. A task's parameters go into params, as a JSON object."
+        raise Refused(422, detail, field=name)
     if name in FORM_JSON and content:
         fields[name] = parse_value(content, name)
     elif content:
         fields[name] = _text(name, content)
 
 
-def _media_type(part: BodyPartReader) -> str:
-    """What the part says; a nameless kind of file with the name of a text is text."""
+def _media_type(part: BodyPartReader, content: bytes) -> str:
+    """What the part says; where that is nothing in particular, what its name or its bytes say."""
     declared = part.headers.get("Content-Type", "application/octet-stream")
-    plain = declared.startswith("application/octet-stream") and (part.filename or "").lower().endswith(
-        (".txt", ".text")
-    )
-    return "text/plain" if plain else declared
+    if not declared.startswith("application/octet-stream"):
+        return declared
+    guessed, encoding = mimetypes.guess_type(part.filename or "")
+    if guessed is not None and encoding is None:
+        return guessed
+    return "text/plain" if _is_text(content) else declared
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
 
 
 def _text(name: str, content: bytes) -> str:

@@ -42,11 +42,9 @@ class Workshop:
     def __init__(self, settings: Settings, processes: int = PROCESSES) -> None:
         self._settings = settings
         self._processes = processes
-        self._pools = {self._make() for _ in range(processes)}
+        self._pools: set[ProcessPoolExecutor] = set()
         # last in, first out: a second attempt gets the pool that was made anew after the first
         self._free: asyncio.LifoQueue[ProcessPoolExecutor] = asyncio.LifoQueue()
-        for pool in self._pools:
-            self._free.put_nowait(pool)
         self._closed = False
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -71,6 +69,7 @@ class Workshop:
             _kill(pool)
 
     async def _once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self._open()
         pool = await self._free.get()
         try:
             # in a thread: the first call waits until the fork server has imported what it preloads
@@ -84,6 +83,13 @@ class Workshop:
             raise
         finally:
             self._free.put_nowait(pool)
+
+    def _open(self) -> None:
+        """Make the pools when they are first needed: a worker that is refused its configuration leaves none behind."""
+        if not self._pools and not self._closed:
+            self._pools = {self._make() for _ in range(self._processes)}
+            for pool in self._pools:
+                self._free.put_nowait(pool)
 
     def _make(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")

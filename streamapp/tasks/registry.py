@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
@@ -100,11 +102,17 @@ def _make(label: str, load: Any) -> Task:
         kind = load()
         if inspect.isclass(kind) and issubclass(kind, Task):
             return kind()
+    except ConfigurationError:
+        raise
     except Exception as error:
         raise ConfigurationError(f"Task {label} can't be imported: {type(error).__name__}: {error}") from error
     raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
 
 
 def _import(path: str) -> Any:
-    module, _, name = path.partition(":")
+    module, colon, name = path.partition(":")
+    if not colon or not name:
+        raise ConfigurationError(f"Task {path!r} must be named as module:Class.")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `faust -A` does: a task in this folder is found
     return getattr(importlib.import_module(module), name)

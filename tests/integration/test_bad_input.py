@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import socket
@@ -15,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -376,12 +378,20 @@ def _quiet(deployment: Deployment) -> bool:
     return ended and not open_
 
 
+def _ask(deployment: Deployment, case: Case) -> httpx.Response:
+    """The answer. The server closes a connection whose body it can't decode, and the close may overtake the answer."""
+    for _ in range(5):
+        with contextlib.suppress(httpx.ReadError):
+            return deployment.http.request(case.method, case.path, content=case.body, headers=case.headers)
+    raise AssertionError("five connections were closed without an answer")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_bad_input_is_refused_and_leaves_no_trace(deployment: Deployment, trace: Trace, case: Case) -> None:
     """A problem document (RFC 9457) names the field, nothing is kept, and the worker still answers."""
     before = await trace.all()
 
-    answer = deployment.http.request(case.method, case.path, content=case.body, headers=case.headers)
+    answer = _ask(deployment, case)
 
     assert answer.status_code == case.status, answer.text
     assert answer.headers["Content-Type"].startswith("application/problem+json")

@@ -82,13 +82,14 @@ def test_the_example_of_a_task_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     text = tmp_path / "text.txt"
     text.write_text("one three\n\n \n\nseventeen", encoding="utf-8")
     settings = Settings(home=tmp_path, tasks=("wordcount:WordCount",), only_tasks=("wordcount",), device="cpu")
-    report = run_trial(settings, "wordcount", text, {"longer_than": 3}, None)
-    assert (report.subject, report.text) == ("2 words", "2 words; 1 paragraphs are blank.")
+    trial = run_trial(settings, "wordcount", text, {"longer_than": 3}, None)
+    assert trial.report.text == "2 words. 1 paragraphs are missing: the paragraph is blank."
+    assert (trial.items, trial.failed, trial.first) == (3, 1, "the paragraph is blank")
 
 
 def test_the_commands_exist() -> None:
     """Every command of the table, and every command is in it."""
-    assert set(re.findall(r"`streamapp ([a-z]+)", section("The command"))) == set(cli.commands)
+    assert set(re.findall(r"`streamapp ([a-z-]+)", section("The command"))) == set(cli.commands)
 
 
 def test_the_tasks_that_are_sent_exist() -> None:

@@ -105,7 +105,7 @@ def test_only_some_are_offered() -> None:
     [
         ("nowhere:Task", "can't be imported: ModuleNotFoundError"),
         ("there:Missing", "can't be imported: AttributeError"),
-        ("there", "can't be imported"),
+        ("there", "must be named as module:Class"),
         ("there:number", "no subclass"),
         ("there:Broken", "no licence"),
     ],
