@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from streamapp.errors import Permanent
+from sqlalchemy import Connection
+
+from streamapp.errors import InvalidMessage, Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
 from streamapp.jobs.progress import Progress
@@ -14,11 +18,11 @@ from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, workers
-from streamapp.store.chunks import ChunkKey, results_of, store_result
+from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
 from streamapp.store.database import Database
 from streamapp.tasks.contract import Report
 
-__all__ = ["Collector"]
+__all__ = ["Collector", "keep_result"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,10 +40,13 @@ class Collector:
         self._tables = asyncio.Semaphore(REDUCES)
 
     async def collect(self, result: ChunkResult) -> None:
-        """Store a chunk's result. What belongs to an older run, a past step or an ended job is dropped."""
+        """Store a chunk's result. What belongs to an older run, a past step or an ended job is dropped.
+
+        Raises `InvalidMessage` for what can't be the result of its chunk: stored, it would fail the whole job later.
+        """
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
-        complete = await self._database.write(store_result, key, json.dumps(result.outcomes).encode())
+        complete = await self._database.write(keep_result, key, result.outcomes)
         await self._progress.top_up([result.predictor])
         if complete:
             await self.reduce(run, result.step)
@@ -73,3 +80,15 @@ class Collector:
         """Note a model worker's sign of life; a new one brings credits."""
         await self._database.write(workers.heard, beat)
         await self._progress.top_up(beat.predictors)
+
+
+def keep_result(connection: Connection, key: ChunkKey, outcomes: Sequence[Mapping[str, Any]]) -> bool:
+    """Store a result that is one. True when its step has all its results now. Raises `InvalidMessage`."""
+    for number, outcome in enumerate(outcomes):
+        said = isinstance(outcome.get("error"), str) if "error" in outcome else isinstance(outcome.get("out"), dict)
+        if not said or len(outcome) != 1:
+            raise InvalidMessage(f'outcome {number} is neither {{"out": an object}} nor {{"error": text}}')
+    size = size_of(connection, key)
+    if size is not None and size != len(outcomes):
+        raise InvalidMessage(f"it has {len(outcomes)} outcomes for a chunk of {size} items")
+    return store_result(connection, key, json.dumps(outcomes).encode())

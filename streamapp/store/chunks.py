@@ -12,7 +12,7 @@ from streamapp.identity import Run
 from streamapp.store.schema import chunks, clock, jobs, tenants
 from streamapp.store.sql import AnyRow
 
-__all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "store_result"]
+__all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
 
 FLYING, STORED, WAITING = "flying", "stored", "waiting"
 
@@ -74,6 +74,20 @@ def begin_step(connection: Connection, run: Run, before: int | None, step: int, 
     if rows:
         connection.execute(insert(chunks), rows)
     return True
+
+
+def size_of(connection: Connection, key: ChunkKey) -> int | None:
+    """How many items that chunk has; None when there is no such chunk (any more)."""
+    run = key.run
+    this = and_(
+        chunks.c.tenant == run.tenant,
+        chunks.c.job == run.job,
+        chunks.c.run == run.run,
+        chunks.c.step == key.step,
+        chunks.c.predictor == key.predictor,
+        chunks.c.chunk == key.chunk,
+    )
+    return connection.execute(select(chunks.c.size).where(this)).scalar_one_or_none()
 
 
 def store_result(connection: Connection, key: ChunkKey, outcomes: bytes) -> bool:

@@ -12,12 +12,12 @@ from streamapp.cli import cli
 from streamapp.testing.deployment import Deployment, until
 
 
-def _put(deployment: Deployment, value: bytes) -> None:
+def _put(deployment: Deployment, value: bytes, topic: str = "inference", partition: int = 1) -> None:
     async def send() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=deployment.environment["STREAMAPP_BROKER"])
         await producer.start()
         try:
-            await producer.send_and_wait(f"{deployment.prefix}inference", value, partition=1)
+            await producer.send_and_wait(f"{deployment.prefix}{topic}", value, partition=partition)
         finally:
             await producer.stop()
 
@@ -53,6 +53,17 @@ def test_poison_is_listed_redriven_and_discarded(deployment: Deployment) -> None
     assert '"discarded": 1' in run.output
     assert _letters(deployment) == []
     assert deployment.http.post(f"/v1/dead-letters/{letter['id']}/redrive").status_code == 409
+
+
+def test_poison_among_the_dead_letters_is_one_itself(deployment: Deployment) -> None:
+    """It is buried once, and not for ever again."""
+    _put(deployment, b"{no letter", "dead-letter", 0)
+
+    (letter,) = until(lambda: _letters(deployment, topic=f"{deployment.prefix}dead-letter"), 20, "the dead letter")
+
+    assert letter["attempts"] == 1
+    assert deployment.http.post(f"/v1/dead-letters/{letter['id']}/discard").json()["state"] == "discarded"
+    assert deployment.http.post(f"/v1/dead-letters/{letter['id']}/discard").status_code == 409
 
 
 def test_what_is_not_there_or_not_right_is_refused(deployment: Deployment) -> None:

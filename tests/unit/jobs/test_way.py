@@ -100,7 +100,16 @@ class Way:
         for row in list(rows):
             await self.collector.collect(
                 ChunkResult(
-                    row.tenant, row.job, row.run, row.step, row.chunk, row.predictor, "1", "w", 0.1, [{"out": {}}]
+                    row.tenant,
+                    row.job,
+                    row.run,
+                    row.step,
+                    row.chunk,
+                    row.predictor,
+                    "1",
+                    "w",
+                    0.1,
+                    [{"out": {}}] * row.size,
                 )
             )
 

@@ -1,0 +1,71 @@
+"""Settings: each wrong one is said in a sentence that names its variable."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamapp.errors import ConfigurationError
+from streamapp.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are read once a process; here once a test."""
+    monkeypatch.setattr("streamapp.settings.load_settings", load_settings.__wrapped__)
+
+
+@pytest.mark.parametrize(
+    ("value", "tasks"),
+    [
+        ("", ()),
+        ("a:B", ("a:B",)),
+        ("a:B, c:D", ("a:B", "c:D")),
+        ('["a:B", "c:D"]', ("a:B", "c:D")),
+    ],
+)
+def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, value: str, tasks: tuple[str, ...]) -> None:
+    """Both ways of writing one."""
+    monkeypatch.setenv("STREAMAPP_TASKS", value)
+    assert load_settings.__wrapped__().tasks == tasks
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("STREAMAPP_TASKS", "[a:B", "no JSON|is none"),
+        ("STREAMAPP_WEB_PORT", "abc", "valid integer"),
+        ("STREAMAPP_WEB_PORT", "70000", "65535"),
+        ("STREAMAPP_BROKER", "nonsense", "'nonsense' is no host:port"),
+        ("STREAMAPP_BROKER", "a:1,b", "'b' is no host:port"),
+        ("STREAMAPP_IN_DOUBT", "guess", "resend"),
+        ("STREAMAPP_MAIL_FROM", "a@b\r\nBcc: c@d", "no line breaks"),
+        ("STREAMAPP_TOPIC_PREFIX", "a b", "pattern"),
+    ],
+)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
+    """The variable, and what would be right."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=f"{variable}: .*({said})"):
+        load_settings.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"database_url": "mysql://x"}, "sqlite:/// or postgresql://"),
+        ({"database_url": "postgresql://x/y", "broker": "k:9092"}, "blob_url"),
+    ],
+)
+def test_what_does_not_go_together_is_said(fields: dict[str, str], said: str) -> None:
+    """The database and what it needs."""
+    with pytest.raises(ValueError, match=said):
+        Settings(**fields)  # type: ignore[arg-type]
+
+
+def test_defaults_follow_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All state is below it, as absolute paths."""
+    monkeypatch.setenv("STREAMAPP_HOME", "relative")
+    settings = load_settings.__wrapped__()
+    assert settings.home.is_absolute()
+    assert settings.store_url == f"sqlite:///{settings.home}/streamapp.db"
+    assert settings.blobs == (settings.home / "blobs").as_uri()
