@@ -23,6 +23,7 @@ from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.letters import LetterDesk
 from streamapp.jobs.lifecycle import JobsWorker
+from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
@@ -74,7 +75,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     intake = Intake(registry, database, blobs, publisher.jobs)
     supervisor = Supervisor(settings.model_workers, settings.log_level, leave_misconfigured)
     insight = Insight(settings, registry.predictors, database)
-    app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight)
+    lost = LostAndFound(database, insight, registry.predictors)
+    app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight, lost)
     app.flows = agents.jobs_agents(
         app,
         {Job: inference, ChunkResult: results, DeadLetter: buried, WorkerBeat: beats, Delivery: (email, notification)},

@@ -49,7 +49,7 @@ class LetterDesk:
             topic=record.topic,
             partition=record.partition,
             offset=record.offset,
-            reason=record.reason,
+            reason=record.reason.replace("\0", "?"),
             at=record.at,
             key=_bytes(record.key),
             value=value,
@@ -102,5 +102,10 @@ def _named(value: bytes | None) -> tuple[str | None, str | None]:
         tenant, job = fields["tenant"], fields["job_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None, None
-    right = isinstance(tenant, str) and isinstance(job, str) and len(tenant) <= 64 and len(job) <= 36
+    right = _is_name(tenant, 64) and _is_name(job, 36)
     return (tenant, job) if right else (None, None)
+
+
+def _is_name(value: Any, longest: int) -> bool:
+    """Whether it can be a name in the store at all: poison may hold half surrogates, NULs, or no text."""
+    return isinstance(value, str) and len(value) <= longest and value.isascii() and value.isprintable()

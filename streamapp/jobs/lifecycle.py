@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from streamapp.jobs.insight import Insight
+from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import Workshop
@@ -45,6 +46,7 @@ class JobsWorker:
         sweeper: Sweeper,
         model_workers: Supervised,
         insight: Insight,
+        lost: LostAndFound,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -54,6 +56,7 @@ class JobsWorker:
         self._sweeper = sweeper
         self._model_workers = model_workers
         self._insight = insight
+        self._lost = lost
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping: asyncio.Task[None] | None = None
 
@@ -68,6 +71,7 @@ class JobsWorker:
         """The producer runs: what a crash left behind can be published."""
         self._tasks.append(asyncio.create_task(self._sweeper.run(), name="sweep"))
         self._tasks.append(asyncio.create_task(self._insight.run(), name="insight"))
+        self._tasks.append(asyncio.create_task(self._lost.run(), name="lost-and-found"))
 
     async def draining(self) -> None:
         """The model workers drain beside this one, and the sweep brings nothing more."""

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, not_, select, tuple_, update
 
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING, ChunkKey
 from streamapp.store.ledger import Due
-from streamapp.store.schema import chunks, clock, deliveries, jobs
+from streamapp.store.schema import chunks, clock, dead_letters, deliveries, jobs
 from streamapp.store.sql import AnyRow
 
-__all__ = ["chunks_published", "deliveries_published", "jobs_published", "unpublished_chunks", "unpublished_jobs"]
+__all__ = [
+    "chunks_published",
+    "deliveries_published",
+    "forget_chunks",
+    "forget_deliveries",
+    "forget_jobs",
+    "jobs_published",
+    "unpublished_chunks",
+    "unpublished_jobs",
+]
 
 
 def jobs_published(connection: Connection, runs: Sequence[Run]) -> None:
@@ -58,3 +67,28 @@ def unpublished_chunks(connection: Connection, grace_s: float, limit: int) -> Se
         .limit(limit)
     )
     return connection.execute(query).all()
+
+
+def forget_jobs(connection: Connection, age_s: float) -> int:
+    """Queued jobs whose message is lost are unpublished again. Returns how many."""
+    lost = and_(jobs.c.status == "queued", jobs.c.published_at < clock() - age_s, not_(_buried(jobs.c.id)))
+    return connection.execute(update(jobs).where(lost).values(published_at=None)).rowcount
+
+
+def forget_chunks(connection: Connection, predictor: str, age_s: float) -> int:
+    """Flying chunks whose message, or whose result's, is lost are unpublished again. Returns how many."""
+    flying = and_(chunks.c.state == FLYING, chunks.c.predictor == predictor)
+    lost = and_(flying, chunks.c.published_at < clock() - age_s, not_(_buried(chunks.c.job)))
+    return connection.execute(update(chunks).where(lost).values(published_at=None)).rowcount
+
+
+def forget_deliveries(connection: Connection, kind: str, age_s: float) -> int:
+    """Pending deliveries whose message is lost are unpublished again. Returns how many."""
+    waits = and_(deliveries.c.state == "pending", deliveries.c.kind == kind, deliveries.c.next_attempt_at.is_(None))
+    lost = and_(waits, deliveries.c.published_at < clock() - age_s)
+    return connection.execute(update(deliveries).where(lost).values(published_at=None)).rowcount
+
+
+def _buried(job: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a message of this job is an open dead letter."""
+    return exists().where(dead_letters.c.job == job, dead_letters.c.state == "open")

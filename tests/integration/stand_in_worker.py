@@ -58,7 +58,7 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     if os.environ.get("STAND_IN") == "refuses":
-        sys.stderr.write("STREAMAPP_DEVICE: there is no such device\n")
+        sys.stderr.write("streamapp: STREAMAPP_DEVICE: there is no such device\n")
         sys.exit(78)
     subprocess.Popen(["sleep", "600"])  # as a worker has its model worker
     ThreadingHTTPServer(("127.0.0.1", int(os.environ["STREAMAPP_WEB_PORT"])), Handler).serve_forever()
