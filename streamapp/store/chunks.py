@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from streamapp.identity import Run
 from streamapp.store.schema import chunks, clock, jobs, tenants
@@ -76,18 +76,20 @@ def begin_step(connection: Connection, run: Run, before: int | None, step: int, 
     return True
 
 
-def size_of(connection: Connection, key: ChunkKey) -> int | None:
-    """How many items that chunk has; None when there is no such chunk (any more)."""
-    run = key.run
-    this = and_(
-        chunks.c.tenant == run.tenant,
-        chunks.c.job == run.job,
-        chunks.c.run == run.run,
+def _is(key: ChunkKey) -> ColumnElement[bool]:
+    return and_(
+        chunks.c.tenant == key.run.tenant,
+        chunks.c.job == key.run.job,
+        chunks.c.run == key.run.run,
         chunks.c.step == key.step,
         chunks.c.predictor == key.predictor,
         chunks.c.chunk == key.chunk,
     )
-    return connection.execute(select(chunks.c.size).where(this)).scalar_one_or_none()
+
+
+def size_of(connection: Connection, key: ChunkKey) -> int | None:
+    """How many items that chunk has; None when there is no such chunk (any more)."""
+    return connection.execute(select(chunks.c.size).where(_is(key))).scalar_one_or_none()
 
 
 def store_result(connection: Connection, key: ChunkKey, outcomes: bytes) -> bool:
@@ -96,19 +98,7 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes) -> bool
     mine = and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
     # its results come one after the other, and a job is locked before its chunks, here and everywhere
     connection.execute(select(jobs.c.id).where(mine).with_for_update()).one_or_none()
-    chunk = and_(
-        *(
-            chunks.c[name] == value
-            for name, value in (
-                ("tenant", run.tenant),
-                ("job", run.job),
-                ("run", run.run),
-                ("step", key.step),
-                ("predictor", key.predictor),
-                ("chunk", key.chunk),
-            )
-        )
-    )
+    chunk = _is(key)
     row = connection.execute(select(chunks.c.state, chunks.c.size).where(chunk)).one_or_none()
     if row is not None and row.state != STORED:
         connection.execute(update(chunks).where(chunk).values(state=STORED, outcomes=outcomes, stored_at=clock()))
