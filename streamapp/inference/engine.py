@@ -179,14 +179,19 @@ class Engine:
         try:
             outcomes = await self._predict([entry.ready for entry in batch])
         except Exception as error:
-            if len(batch) > 1:
-                logger.info("a batch of %d failed and is halved: %r", len(batch), error)
-                middle = len(batch) // 2
-                await self._compute(batch[:middle])
-                await self._compute(batch[middle:])
-            else:
-                self._failed(batch[0], error)
+            failure = error  # and on outside of this block: each half's own failure is not a consequence of this one
+        else:
+            self._settle(batch, outcomes)
             return
+        if len(batch) == 1:
+            self._failed(batch[0], failure)
+            return
+        logger.info("a batch of %d failed and is halved: %r", len(batch), failure)
+        middle = len(batch) // 2
+        await self._compute(batch[:middle])
+        await self._compute(batch[middle:])
+
+    def _settle(self, batch: Sequence[Pending], outcomes: Sequence[BaseModel | ItemError]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):
             try:
                 entry.chunk.settle(entry.place, outcome)
@@ -216,7 +221,8 @@ class Engine:
             return
         news = _place(error) not in self._seen  # its traceback is logged once, and not for each item
         self._seen.add(_place(error))
-        logger.warning("an item failed alone and is tried again: %r", error, exc_info=error if news else None)
+        level = logging.WARNING if news else logging.DEBUG
+        logger.log(level, "an item failed alone and is tried again: %r", error, exc_info=error if news else None)
         loop = asyncio.get_running_loop()
         loop.call_later(delay_s(entry.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S), self._again, entry)
 
@@ -227,7 +233,8 @@ class Engine:
 
 def _place(error: Exception) -> str:
     """Where an exception was raised, as text."""
-    frame = traceback.extract_tb(error.__traceback__)[-1] if error.__traceback__ else None
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = frames[-1] if frames else None
     return f"{type(error).__name__} {frame.filename if frame else ''} {frame.lineno if frame else ''}"
 
 
