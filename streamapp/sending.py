@@ -9,17 +9,18 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
 from faust.types import EventT, TopicT
 
+from streamapp import faults
 from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.models import DeadLetter, Record
 
-__all__ = ["DeadLetterBox", "raw_sender", "send_acked"]
+__all__ = ["DeadLetterBox", "Place", "raw_sender", "send_acked"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,24 +33,35 @@ LARGEST_VALUE, LARGEST_KEY = 4 * 1024 * 1024, 1024 * 1024
 _turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
 
-async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int | None = None) -> None:
+class Place(NamedTuple):
+    """Where the broker put a message."""
+
+    partition: int
+    offset: int
+
+
+async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int | None = None) -> list[Place]:
     """Send Records to a topic: to its `partitions` in turn, or where chance has it when their number is not given.
 
-    Returns once the broker has them all. Raises `BrokerUnavailable` when that takes longer than `ACK_S` seconds, and
-    `InvalidMessage` for one that is too large to be sent ever.
+    Returns where each is, once the broker has them all. Raises `BrokerUnavailable` when that takes longer than `ACK_S`
+    seconds, and `InvalidMessage` for one that is too large to be sent ever.
     """
+    faults.cross(f"send.before.{topic.get_topic_name()}")
     try:
         async with asyncio.timeout(ACK_S):
-            await asyncio.gather(*(_acked(topic, record, partitions) for record in records))
+            places = await asyncio.gather(*(_acked(topic, record, partitions) for record in records))
     except (KafkaError, ProducerSendError, TimeoutError, OSError) as error:
         if isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError):
             raise InvalidMessage(f"it is too large for {topic.get_topic_name()}: {error}") from error
         raise BrokerUnavailable(f"{topic.get_topic_name()} was not acknowledged: {error!r}") from error
+    faults.cross(f"send.after.{topic.get_topic_name()}")
+    return places
 
 
-async def _acked(topic: TopicT, record: Record, partitions: int | None) -> None:
+async def _acked(topic: TopicT, record: Record, partitions: int | None) -> Place:
     partition = None if partitions is None else next(_turns[str(topic.get_topic_name())]) % partitions
-    await (await topic.send(value=record, partition=partition))
+    there = await (await topic.send(value=record, partition=partition))
+    return Place(there.partition, there.offset)
 
 
 def raw_sender(app: faust.App) -> Callable[[str, int, bytes | None, bytes | None, int], Awaitable[None]]:

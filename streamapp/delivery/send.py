@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
 
+from streamapp import faults
 from streamapp.delivery.compose import compose
 from streamapp.delivery.mail import MailInDoubt, MailServer
 from streamapp.delivery.notice import notice
@@ -77,7 +78,9 @@ class Mailer:
             report=report,
             link_base=self._settings.link_base,
         )
+        faults.cross("mail.before")
         await self._server.send(message, message["To"].addresses[0].addr_spec)
+        faults.cross("mail.after")
 
     async def _again(self, row: AnyRow, token: str, error: Transient) -> None:
         reason, doubt = str(error), isinstance(error, MailInDoubt)

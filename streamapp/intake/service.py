@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 
+from streamapp import faults
 from streamapp.documents.claim import Blobs
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
@@ -51,7 +52,9 @@ class Intake:
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)
         identity = job_id or str(uuid.uuid4())
+        faults.cross("blob.before")
         claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
+        faults.cross("blob.after")
         new = NewJob(
             tenant=tenant,
             id=identity,

@@ -20,6 +20,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
+from streamapp import faults
 from streamapp.errors import StoreUnavailable
 from streamapp.store.group import GroupCommit
 from streamapp.store.outage import as_unavailable
@@ -59,9 +60,14 @@ class Database:
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a write transaction and commit. It may run more than once, so it touches nothing but SQL."""
         call = _bound(work, args, kwargs)
+        name = getattr(work, "__name__", "")
+        faults.cross(f"store.before.{name}")
         if self._group is not None:
-            return await self._group.submit(call)
-        return await asyncio.get_running_loop().run_in_executor(self._writers, self._write_now, call)
+            written = await self._group.submit(call)
+        else:
+            written = await asyncio.get_running_loop().run_in_executor(self._writers, self._write_now, call)
+        faults.cross(f"store.after.{name}")
+        return written
 
     def read_sync(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same as `read`, for a thread without an event loop."""

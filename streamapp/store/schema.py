@@ -33,9 +33,12 @@ __all__ = [
     "files",
     "inbox",
     "jobs",
+    "leases",
     "metadata",
     "reports",
+    "spoken_for",
     "tenants",
+    "tombstones",
     "workers",
 ]
 
@@ -99,6 +102,8 @@ jobs = Table(
     Column("started_at", Double),
     Column("finished_at", Double),
     Column("published_at", Double),  # outbox: null until the broker has the Job
+    Column("sent_partition", Integer),  # where the broker put it last
+    Column("sent_offset", BigInteger),
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
@@ -119,6 +124,8 @@ chunks = Table(
     Column("outcomes", LargeBinary),  # JSON array
     Column("flying_at", Double),
     Column("published_at", Double),  # outbox: null until the broker has the Chunk
+    Column("sent_partition", Integer),
+    Column("sent_offset", BigInteger),
     Column("stored_at", Double),
     # counts what flies, finds what is unpublished, and has each job's waiting chunks in order, all without the payloads
     Index("chunks_by_state", "state", "predictor", "tenant", "job", "run", "step", "chunk"),
@@ -170,6 +177,8 @@ deliveries = Table(
     Column("created_at", Double, nullable=False),
     Column("sent_at", Double),
     Column("published_at", Double),  # outbox: null until the broker has the Delivery
+    Column("sent_partition", Integer),
+    Column("sent_offset", BigInteger),
     Index("deliveries_by_state", "state", "next_attempt_at"),
     Index("deliveries_by_job", "tenant", "job"),
 )
@@ -224,4 +233,37 @@ workers = Table(
     Column("chunks_done", Integer, nullable=False),
     Column("seconds_busy", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
+)
+
+# what only one worker does at a time, and who does it
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(50), primary_key=True),
+    Column("owner", String(100), nullable=False),
+    Column("taken_at", Double, nullable=False),
+    Column("lease_until", Double, nullable=False),
+)
+
+# what is left of a job that was removed, until no message of it can come any more
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("job", JOB, primary_key=True),
+    Column("run", Integer, nullable=False),
+    Column("body_hash", String(64), nullable=False),
+    Column("idempotency_key", String(255)),
+    Column("status", String(10), nullable=False),
+    Column("removed_at", Double, nullable=False),
+    Index("tombstones_by_key", "tenant", "idempotency_key"),
+    Index("tombstones_by_age", "removed_at"),
+)
+
+# deliveries that were at work after the moment to which the store was set back: none of them may go out unasked
+spoken_for = Table(
+    "spoken_for",
+    metadata,
+    Column("delivery", String(64), primary_key=True),
+    Column("noted_at", Double, nullable=False),
 )

@@ -16,7 +16,7 @@ from faust.types import EventT, TopicT
 from streamapp import sending
 from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.models import DeadLetter, Delivery
-from streamapp.sending import DeadLetterBox, send_acked
+from streamapp.sending import DeadLetterBox, Place, send_acked
 
 
 class FakeTopic:
@@ -30,17 +30,18 @@ class FakeTopic:
         """Its name."""
         return "fake"
 
-    async def send(self, *, value: Any, partition: int | None) -> Awaitable[None]:
+    async def send(self, *, value: Any, partition: int | None) -> Awaitable[Place]:
         """Hand a message over."""
         if self.refuses:
             raise self.refuses
         self.sent.append((partition, value))
-        return self._ack()
+        return self._ack(Place(partition or 0, len(self.sent) - 1))
 
-    async def _ack(self) -> None:
+    async def _ack(self, place: Place) -> Place:
         await asyncio.sleep(self.ack_s)
         if self.loses:
             raise self.loses
+        return place
 
 
 def topic(**how: Any) -> tuple[FakeTopic, TopicT]:
@@ -59,7 +60,8 @@ def wrapped(error: Exception) -> Exception:
 async def test_partitions_take_turns() -> None:
     """I expect messages to be spread evenly, and to be left to the broker's choice where the number is not known."""
     fake, real = topic()
-    await send_acked(real, [Delivery(str(number)) for number in range(8)], 4)
+    places = await send_acked(real, [Delivery(str(number)) for number in range(8)], 4)
+    assert [place.offset for place in places] == list(range(8))
     assert sorted(partition or 0 for partition, _ in fake.sent) == [0, 0, 1, 1, 2, 2, 3, 3]
     await send_acked(real, [Delivery("x")])
     assert fake.sent[-1][0] is None
