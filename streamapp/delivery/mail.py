@@ -1,36 +1,41 @@
-"""One SMTP conversation: the interface, the real one, and what its failures mean."""
+"""Handing a mail over by SMTP: the interface, the real one, and what its failures mean."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import aiosmtplib
 from aiosmtplib import (
     SMTPDataError,
     SMTPException,
     SMTPRecipientRefused,
     SMTPRecipientsRefused,
-    SMTPResponse,
     SMTPResponseException,
     SMTPSenderRefused,
 )
 
+from streamapp.delivery.pool import Connection, Pool
 from streamapp.errors import ConfigurationError, Permanent, StreamappError, Transient
 
 __all__ = ["MailInDoubt", "MailRefused", "MailServer", "MailUnavailable", "SmtpMail", "parse_smtp_url"]
 
-QUIT_S = 2.0  # the mail's fate is settled by then
+FAILURES = (TimeoutError, OSError, ssl.SSLError, SMTPException, ValueError)
 OF_THE_SESSION = (530, 534, 535, 538)  # RFC 4954, 6, and RFC 3207, 4: what is refused is the client, not the mail
 
 
 class MailUnavailable(Transient):
-    """The mail server can't be reached, is too slow, or asks to come again later (4yz)."""
+    """The mail server can't be reached, is too slow, or asks to come again later (4yz).
+
+    `hung` says that the conversation's time went by without an answer.
+    """
+
+    def __init__(self, reason: str, *, hung: bool = False) -> None:
+        super().__init__(reason)
+        self.hung = hung
 
 
 class MailInDoubt(MailUnavailable):
@@ -47,7 +52,8 @@ class MailServer(Protocol):
     async def send(self, message: EmailMessage, recipient: str) -> None:
         """Hand a message over; returns once the server has taken it (250 after DATA).
 
-        Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`.
+        Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`. One that is cancelled raises `MailUnavailable` where
+        the mail has certainly not gone, and CancelledError otherwise.
         """
 
 
@@ -92,29 +98,49 @@ def parse_smtp_url(url: str) -> SmtpAddress:
 
 
 class SmtpMail:
-    """`MailServer` over SMTP (RFC 5321). Each mail is a conversation of its own, within `timeout_s` seconds in all."""
+    """`MailServer` over SMTP (RFC 5321), on at most `connections` connections at a time, which are kept for the next.
 
-    def __init__(self, address: SmtpAddress, timeout_s: float) -> None:
+    Each mail is through within `timeout_s` seconds in all.
+    """
+
+    def __init__(self, address: SmtpAddress, timeout_s: float, connections: int = 8) -> None:
         self._address = address
         self._timeout_s = timeout_s
+        self.pool = Pool(self._connection, connections)
 
     async def send(self, message: EmailMessage, recipient: str) -> None:
         """Hand a message over."""
-        client = self._client()
+        connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
-                await client.connect()
-                await client.send_message(message, recipients=[recipient])
-        except (TimeoutError, OSError, ssl.SSLError, SMTPException, ValueError) as error:
-            if not isinstance(error, SMTPResponseException):
-                client.close()  # who did not answer that will not answer QUIT
-            raise _meaning(error, in_doubt=client.in_doubt) from error
-        finally:
-            await client.part()
+                connection = await self.pool.take()
+                try:
+                    await connection.converse(message, recipient)
+                except FAILURES:
+                    if not connection.stale:
+                        raise
+                    connection = self.pool.fresh(connection)
+                    await connection.converse(message, recipient)
+        except FAILURES as error:
+            in_doubt = connection is not None and connection.in_doubt
+            if connection is not None:  # who did not answer that will not answer QUIT
+                self.pool.drop(connection, polite=isinstance(error, SMTPResponseException | SMTPRecipientsRefused))
+            raise _meaning(error, in_doubt=in_doubt) from error
+        except asyncio.CancelledError:
+            if connection is not None:
+                self.pool.drop(connection, polite=False)
+                if connection.in_doubt:
+                    raise
+            raise MailUnavailable("the worker was stopped before the mail was on its way") from None
+        self.pool.keep(connection)
 
-    def _client(self) -> _Client:
+    async def close(self) -> None:
+        """Part from the connections that are idle, within a bounded time."""
+        await self.pool.close()
+
+    def _connection(self) -> Connection:
         address = self._address
-        return _Client(
+        return Connection(
             hostname=address.host,
             port=address.port,
             username=address.username,
@@ -123,28 +149,6 @@ class SmtpMail:
             start_tls=address.starttls,
             timeout=self._timeout_s,
         )
-
-
-class _Client(aiosmtplib.SMTP):
-    """A conversation that knows whether it broke off while the mail was on its way."""
-
-    in_doubt = False
-
-    async def data(self, *args: Any, **kwargs: Any) -> SMTPResponse:
-        """DATA and the mail. Between the two a break is no doubt yet, but the library does not tell them apart."""
-        try:
-            return await super().data(*args, **kwargs)
-        except SMTPResponseException:
-            raise
-        except BaseException:
-            self.in_doubt = True
-            raise
-
-    async def part(self) -> None:
-        """QUIT, if the server answers it quickly: whatever happens here says nothing about the mail."""
-        with suppress(TimeoutError, OSError, ssl.SSLError, SMTPException):
-            await self.quit(timeout=QUIT_S)
-        self.close()
 
 
 def _meaning(error: Exception, *, in_doubt: bool = False) -> StreamappError:
@@ -162,7 +166,8 @@ def _meaning(error: Exception, *, in_doubt: bool = False) -> StreamappError:
         refused = about_the_mail and 500 <= error.code < 600 and error.code not in OF_THE_SESSION
         return MailRefused(answer) if refused else MailUnavailable(answer)
     reason = _readable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
-    return MailInDoubt(reason) if in_doubt else MailUnavailable(reason)
+    kind = MailInDoubt if in_doubt else MailUnavailable
+    return kind(reason, hung=isinstance(error, TimeoutError))
 
 
 def _readable(text: str) -> str:

@@ -1,4 +1,8 @@
-"""The email and notification agents' work: claim in the ledger, do it, settle in the ledger."""
+"""The email and notification agents' work: claim in the ledger, do it, settle in the ledger.
+
+An e-mail takes a place in its domain's lane first, and gives it back as soon as the conversation is over: what is then
+to be noted in the ledger holds up no other mail.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from sqlalchemy import Connection
 
 from streamapp import faults
 from streamapp.delivery.compose import compose
-from streamapp.delivery.mail import MailInDoubt, MailServer
+from streamapp.delivery.lanes import Lanes, Turn, domain_of
+from streamapp.delivery.mail import MailInDoubt, MailRefused, MailServer, MailUnavailable
 from streamapp.delivery.notice import notice
 from streamapp.errors import Permanent, StoreUnavailable, Transient
 from streamapp.identity import Run
@@ -21,6 +26,7 @@ from streamapp.retry import Backoff, delay_s
 from streamapp.settings import Settings
 from streamapp.store import inbox, ledger, reports
 from streamapp.store.database import Database
+from streamapp.store.dueness import LONGEST_DELAY_S
 from streamapp.store.present import present_job
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
@@ -29,8 +35,8 @@ __all__ = ["Mailer", "Notifier"]
 
 logger = logging.getLogger(__name__)
 
-FIRST_RETRY_S, LONGEST_RETRY_S = 5.0, 3600.0
 LEASE_MARGIN_S = 30.0
+PATIENCE_S = 24 * 3600.0  # a mail older than this pays for each turn that its domain's server does not give it
 Event = Literal["succeeded", "failed"]
 
 
@@ -42,32 +48,56 @@ class Mailer:
         self._server = server
         self._settings = settings
         self._lease_s = settings.mail_timeout_s + LEASE_MARGIN_S
+        self._lanes = Lanes(settings.mail_concurrency, settings.mail_timeout_s)
+        self._in_hand: set[str] = set()
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Send one e-mail, unless it is sent, not due, or in another's hands."""
-        token = uuid.uuid4().hex
-        row = await self._database.write(
-            ledger.claim, delivery.delivery_id, token, self._lease_s, self._settings.in_doubt
-        )
-        if row is None:
+        """Send one e-mail, unless it is sent, not due, or in another's hands; or put it off while its domain hangs."""
+        identity = delivery.delivery_id
+        if identity in self._in_hand:  # the ledger knows, but by the database's clock, and that may jump ahead
             return
-        if row.attempts > self._settings.mail_attempts:  # workers may die of it: claims count, not answers
-            await self._note(ledger.give_up, row.id, token, row.last_error or "no attempt at it came to an end")
-            return
+        self._in_hand.add(identity)
         try:
-            await self._send(row)
-        except Transient as error:
-            await self._again(row, token, error)
-        except Permanent as error:
-            logger.warning("e-mail %s is given up: %s", row.id, error)
-            await self._note(ledger.give_up, row.id, token, str(error))
-        except Exception as error:
-            logger.exception("e-mail %s can't be made", row.id)
-            await self._note(ledger.give_up, row.id, token, f"it can't be made: {error!r}")
-        else:
-            await self._note(ledger.sent, row.id, token)
+            await self._deliver(identity)
+        finally:
+            self._in_hand.discard(identity)
 
-    async def _send(self, row: AnyRow) -> None:
+    async def _deliver(self, identity: str) -> None:
+        found = await self._database.read(ledger.open_now, identity)
+        if found is None:
+            return
+        domain = domain_of(found.recipient)
+        turn = await self._lanes.enter(domain)
+        token = uuid.uuid4().hex
+        if isinstance(turn, Turn):
+            with turn:
+                row, error = await self._claimed(identity, token, turn)
+        elif turn.shut and found.age_s > PATIENCE_S:
+            row = await self._claim(identity, token)
+            error = MailUnavailable(f"the mail server for {domain} does not answer")
+        else:
+            await self._database.write(ledger.postpone, identity, turn.delay_s)
+            return
+        if row is not None:
+            await self._settle(row, token, error)
+
+    async def _claim(self, identity: str, token: str) -> AnyRow | None:
+        return await self._database.write(ledger.claim, identity, token, self._lease_s, self._settings.in_doubt)
+
+    async def _claimed(self, identity: str, token: str, turn: Turn) -> tuple[AnyRow | None, Exception | None]:
+        """Claim it and try to send it: the row, if it is ours, and what went wrong, if anything did."""
+        row = await self._claim(identity, token)
+        if row is None:
+            return None, None
+        if row.attempts > self._settings.mail_attempts:  # workers may die of it: claims count, not answers
+            return row, _UsedUp(row.last_error or "no attempt at it came to an end")
+        try:
+            await self._send(row, turn)
+        except Exception as error:
+            return row, error
+        return row, None
+
+    async def _send(self, row: AnyRow, turn: Turn) -> None:
         job, report = await self._database.read(_content, row)
         message = compose(
             delivery_id=row.id,
@@ -79,8 +109,25 @@ class Mailer:
             link_base=self._settings.link_base,
         )
         faults.cross("mail.before")
-        await self._server.send(message, message["To"].addresses[0].addr_spec)
+        try:
+            await self._server.send(message, message["To"].addresses[0].addr_spec)
+        except (MailUnavailable, MailRefused) as error:
+            turn.ended(hung=isinstance(error, MailUnavailable) and error.hung)
+            raise
+        turn.ended(hung=False)
         faults.cross("mail.after")
+
+    async def _settle(self, row: AnyRow, token: str, error: Exception | None) -> None:
+        if error is None:
+            await self._note(ledger.sent, row.id, token)
+        elif isinstance(error, Transient):
+            await self._again(row, token, error)
+        elif isinstance(error, Permanent):
+            logger.warning("e-mail %s is given up: %s", row.id, error)
+            await self._note(ledger.give_up, row.id, token, str(error))
+        else:
+            logger.error("e-mail %s can't be made", row.id, exc_info=error)
+            await self._note(ledger.give_up, row.id, token, f"it can't be made: {error!r}")
 
     async def _again(self, row: AnyRow, token: str, error: Transient) -> None:
         reason, doubt = str(error), isinstance(error, MailInDoubt)
@@ -92,7 +139,7 @@ class Mailer:
             logger.error("e-mail %s is given up after %d attempts: %s", row.id, row.attempts, reason)
             await self._note(ledger.give_up, row.id, token, reason)
             return
-        wait_s = delay_s(row.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S)
+        wait_s = delay_s(row.attempts, first_s=self._settings.mail_first_retry_s, longest_s=LONGEST_DELAY_S)
         logger.warning("e-mail %s waits %.0f s: %s", row.id, wait_s, reason)
         await self._note(ledger.later, row.id, token, reason, wait_s, in_doubt=doubt)
 
@@ -106,6 +153,10 @@ class Mailer:
             except StoreUnavailable as error:
                 logger.warning("noting what became of e-mail %s waits: %s", identity, error)
             await backoff.wait()
+
+
+class _UsedUp(Permanent):
+    """Every attempt was claimed, and none came to an end."""
 
 
 class Notifier:

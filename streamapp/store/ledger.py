@@ -17,27 +17,51 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, and_, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
-from streamapp.store.schema import clock, deliveries
+from streamapp.store.dueness import due_at, is_due, is_lost, is_too_far, wants_a_message
+from streamapp.store.schema import clock, deliveries, spoken_for
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
-__all__ = ["Due", "claim", "due", "enter", "get", "give_up", "later", "of_job", "park", "sent"]
+__all__ = [
+    "Due",
+    "claim",
+    "due",
+    "enter",
+    "get",
+    "give_up",
+    "later",
+    "of_job",
+    "open_now",
+    "park",
+    "postpone",
+    "sent",
+]
+
+SPOKEN_FOR = (
+    "the store was set back to an older state, and this was being sent after that; "
+    "`streamapp deliveries settle` decides"
+)
 
 
 class Due(NamedTuple):
-    """A delivery that needs a message, and how many attempts there were when that was seen."""
+    """A delivery that needs a message; its attempts, and when the next was due (0: at once), as that was seen."""
 
     kind: str
     id: str
     attempts: int = 0
+    due_at: float = 0.0
 
 
 def enter(connection: Connection, run: Run, event: str, kind: str, recipient: str) -> Due:
-    """Enter a delivery as pending; the same one twice is entered once."""
+    """Enter a delivery as pending; the same one twice is entered once.
+
+    An e-mail that was being sent in a life of the store that a backup took back is parked: it may have gone.
+    """
     identity = delivery_id(run, event, kind, recipient)
+    asked = kind == "email" and _spoken_for(connection, identity)
     insert_or_ignore(
         connection,
         deliveries,
@@ -49,9 +73,10 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
             "event": event,
             "kind": kind,
             "recipient": recipient,
-            "state": "pending",
+            "state": "parked" if asked else "pending",
             "attempts": 0,
-            "in_doubt": 0,
+            "in_doubt": int(asked),
+            "last_error": SPOKEN_FOR if asked else None,
             "created_at": clock(),
         },
     )
@@ -72,17 +97,23 @@ def of_job(connection: Connection, run: Run) -> Sequence[AnyRow]:
 def claim(
     connection: Connection, identity: str, token: str, lease_s: float, in_doubt: Literal["resend", "park"]
 ) -> AnyRow | None:
-    """Take a delivery that is due, for `lease_s` seconds. None when there is nothing to do for this caller now."""
-    row = connection.execute(select(deliveries).where(deliveries.c.id == identity).with_for_update()).one_or_none()
+    """Take a delivery that is due, for `lease_s` seconds (at most `dueness.LONGEST_LEASE_S`).
+
+    None when there is nothing to do for this caller now.
+    """
+    mine = deliveries.c.id == identity
+    row = connection.execute(select(deliveries).where(mine).with_for_update()).one_or_none()
     if row is None:
         return None
-    due_now = or_(deliveries.c.next_attempt_at.is_(None), deliveries.c.next_attempt_at <= clock())
-    lost = and_(deliveries.c.state == "sending", deliveries.c.lease_until < clock())
-    if row.state == "sending" and in_doubt == "park":
-        parked = {"state": "parked", "in_doubt": deliveries.c.in_doubt + 1, "lease_until": None, "lease_owner": None}
-        connection.execute(update(deliveries).where(deliveries.c.id == identity, lost).values(**parked))
+    if row.state == "pending" and row.kind == "email" and _spoken_for(connection, identity):
+        _park(connection, mine, SPOKEN_FOR)
         return None
-    free = lost if row.state == "sending" else and_(deliveries.c.state == "pending", due_now)
+    if row.state == "sending":
+        connection.execute(update(deliveries).where(mine, is_too_far()).values(lease_until=clock() + lease_s))
+        if in_doubt == "park":
+            _park(connection, and_(mine, is_lost()), row.last_error)
+            return None
+    free = is_lost() if row.state == "sending" else is_due()
     taken = update(deliveries).where(deliveries.c.id == identity, free)
     values: dict[str, Any] = {
         "state": "sending",
@@ -95,6 +126,24 @@ def claim(
     if connection.execute(taken.values(**values)).rowcount != 1:
         return None
     return get(connection, identity)
+
+
+def open_now(connection: Connection, identity: str) -> AnyRow | None:
+    """The `recipient` and `age_s` of a delivery that `claim` has something to do with; None for any other."""
+    columns = (deliveries.c.recipient, (clock() - deliveries.c.created_at).label("age_s"))
+    claimable = or_(is_due(), is_lost(), is_too_far())
+    return connection.execute(select(*columns).where(deliveries.c.id == identity, claimable)).one_or_none()
+
+
+def postpone(connection: Connection, identity: str, delay_s: float) -> bool:
+    """Put off a delivery that is due, untried: no attempt is counted, and the relay publishes it again.
+
+    False when it is not due: then somebody else has settled, claimed or put it off meanwhile.
+    """
+    values = {"next_attempt_at": clock() + delay_s, "published_at": None}
+    return (
+        connection.execute(update(deliveries).where(deliveries.c.id == identity, is_due()).values(values)).rowcount == 1
+    )
 
 
 def sent(connection: Connection, identity: str, token: str) -> bool:
@@ -146,12 +195,12 @@ def parked(connection: Connection, limit: int) -> Sequence[AnyRow]:
 
 def settle_sent(connection: Connection, identity: str) -> bool:
     """An operator knows that a parked e-mail arrived. False when it is not parked."""
-    return _leave(connection, identity, "parked", {"state": "sent", "sent_at": clock()})
+    return _decided(connection, identity, {"state": "sent", "sent_at": clock()})
 
 
 def settle_resend(connection: Connection, identity: str) -> bool:
     """An operator wants a parked e-mail sent again, with the same Message-ID. False when it is not parked."""
-    return _leave(connection, identity, "parked", {"state": "pending", "published_at": None})
+    return _decided(connection, identity, {"state": "pending", "published_at": None})
 
 
 def _leave(connection: Connection, identity: str, state: str, values: dict[str, Any]) -> bool:
@@ -161,18 +210,26 @@ def _leave(connection: Connection, identity: str, state: str, values: dict[str, 
 
 def due(connection: Connection, grace_s: float, limit: int) -> list[Due]:
     """Deliveries that no message may be under way for: unpublished for a while, due again, or with a lost lease."""
-    unpublished = and_(
-        deliveries.c.state == "pending",
-        deliveries.c.published_at.is_(None),
-        or_(
-            and_(deliveries.c.next_attempt_at.is_(None), deliveries.c.created_at < clock() - grace_s),
-            deliveries.c.next_attempt_at <= clock(),
-        ),
-    )
-    asked_for = and_(deliveries.c.published_at.is_not(None), deliveries.c.published_at >= clock() - grace_s)
-    lost = and_(deliveries.c.state == "sending", deliveries.c.lease_until < clock(), not_(asked_for))
-    columns = (deliveries.c.kind, deliveries.c.id, deliveries.c.attempts)
-    return [Due(*row) for row in connection.execute(select(*columns).where(or_(unpublished, lost)).limit(limit))]
+    columns = (deliveries.c.kind, deliveries.c.id, deliveries.c.attempts, due_at())
+    return [Due(*row) for row in connection.execute(select(*columns).where(wants_a_message(grace_s)).limit(limit))]
+
+
+def _park(connection: Connection, which: ColumnElement[bool], reason: str | None) -> None:
+    values = {"state": "parked", "in_doubt": deliveries.c.in_doubt + 1, "lease_until": None, "lease_owner": None}
+    connection.execute(update(deliveries).where(which).values(**values, last_error=reason))
+
+
+def _spoken_for(connection: Connection, identity: str) -> bool:
+    asked = select(spoken_for.c.delivery).where(spoken_for.c.delivery == identity)
+    return connection.execute(asked).first() is not None
+
+
+def _decided(connection: Connection, identity: str, values: dict[str, Any]) -> bool:
+    """Do as an operator has decided, who is asked about it no more. False when it is not parked."""
+    if not _leave(connection, identity, "parked", values):
+        return False
+    connection.execute(delete(spoken_for).where(spoken_for.c.delivery == identity))
+    return True
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:

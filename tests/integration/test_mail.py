@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
@@ -81,8 +81,15 @@ class Server:
         return await self.answer("quit", server, "221 Bye")
 
 
+class _HasPort(Protocol):
+    port: int
+
+
+S = TypeVar("S", bound=_HasPort)
+
+
 @asynccontextmanager
-async def serving(server: Server, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[Server]:
+async def serving(server: S, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[S]:
     """Serve it on a port of its own."""
     listening = await asyncio.get_running_loop().create_server(
         lambda: SMTP(server, enable_SMTPUTF8=True, **options), "127.0.0.1", 0, ssl=tls
@@ -99,7 +106,11 @@ async def send(url: str) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "streamapp@localhost", "reader@localhost", "Done"
     message.set_content("All of it.")
-    await SmtpMail(parse_smtp_url(url), TIMEOUT_S).send(message, "reader@localhost")
+    smtp = SmtpMail(parse_smtp_url(url), TIMEOUT_S)
+    try:
+        await smtp.send(message, "reader@localhost")
+    finally:
+        await smtp.close()
 
 
 async def test_a_server_that_takes_it() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
-from streamapp.delivery import send
+from streamapp.delivery import pool, send
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.errors import StoreUnavailable
@@ -21,7 +22,8 @@ from streamapp.retry import Backoff
 from streamapp.settings import Settings
 from streamapp.store import ledger
 from streamapp.store.database import Database
-from streamapp.store.schema import clock, deliveries
+from streamapp.store.dueness import LONGEST_LEASE_S
+from streamapp.store.schema import clock, dead_letters, deliveries, jobs
 from streamapp.store.schema import inbox as lines
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
@@ -95,6 +97,8 @@ async def test_attempts_are_bounded(database: Database, email: Delivery, tmp_pat
         put(database, deliveries, {"id": email.delivery_id}, next_attempt_at=clock() - 1.0)
     row = ledger_row(database)
     assert (row.state, row.attempts, row.last_error) == ("dead", 3, "421 busy")
+    letter = row_of(database, dead_letters)
+    assert (letter.delivery, letter.reason, letter.attempts) == (email.delivery_id, "421 busy", 3)
 
 
 async def test_a_mail_that_kills_its_worker_is_given_up(database: Database, email: Delivery, tmp_path: Path) -> None:
@@ -114,6 +118,7 @@ async def test_a_refused_mail_is_dead_at_once(database: Database, email: Deliver
     await mailer(database, server, tmp_path).deliver(email)
     row = ledger_row(database)
     assert (row.state, row.last_error, row.attempts) == ("dead", "550 no such user", 1)
+    assert row_of(database, dead_letters).reason == "550 no such user"
 
 
 @pytest.mark.parametrize(("policy", "state"), [("resend", "pending"), ("park", "parked")])
@@ -152,7 +157,11 @@ async def test_a_store_that_is_away_before_the_mail(
 ) -> None:
     """I expect the claim to be given back, since nothing was sent, and no doubt to be raised."""
 
-    async def read(*_: Any) -> None:
+    real = database.read
+
+    async def read(work: Callable[..., Any], *args: Any) -> Any:
+        if work is ledger.open_now:
+            return await real(work, *args)
         raise StoreUnavailable("locked")
 
     monkeypatch.setattr(database, "read", read)
@@ -213,3 +222,162 @@ def test_a_job_s_end_is_told_once(database: Database) -> None:
         return [row.event for row in ledger.of_job(connection, run)]
 
     assert database.read_sync(states) == ["succeeded", "succeeded"]
+
+
+class SlowMail(RecordingMail):
+    """A server that begins with each mail at once, and takes it when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def send(self, message: EmailMessage, recipient: str) -> None:
+        """Wait, and take it."""
+        self.begun.set()
+        await self.go.wait()
+        await super().send(message, recipient)
+
+
+def emails(database: Database, *recipients: str) -> list[Delivery]:
+    """A job that is done for each of these, with its e-mail that is due."""
+    report = Report(subject="Done", text="All of it.")
+    found = []
+    for recipient in recipients:
+        run = reserved(database, email=recipient)
+        due = database.write_sync(progress._finish, run, None, report)
+        found.append(Delivery(next(each.id for each in due if each.kind == "email")))
+    return found
+
+
+def ahead(database: Database, email: Delivery, column: str) -> float:
+    """How far a time in an e-mail's row is ahead of the database's clock, in seconds."""
+    query = select(deliveries.c[column] - clock()).where(deliveries.c.id == email.delivery_id)
+    found: float = database.read_sync(lambda connection: connection.execute(query).scalar_one())
+    return found
+
+
+async def test_a_clock_that_jumps_ahead_repeats_nothing(database: Database, email: Delivery, tmp_path: Path) -> None:
+    """I expect a lease that seems to have run out to be left alone by the worker that is sending at this moment."""
+    server = SlowMail()
+    post = mailer(database, server, tmp_path)
+    first = asyncio.create_task(post.deliver(email))
+    await server.begun.wait()
+    put(database, deliveries, {"id": email.delivery_id}, lease_until=clock() - 1.0)
+    again = asyncio.create_task(post.deliver(email))
+    await asyncio.wait({again}, timeout=10)
+    assert again.done()
+    server.go.set()
+    await first
+    row = ledger_row(database)
+    assert (len(server.sent), row.state, row.attempts, row.in_doubt) == (1, "sent", 1, 0)
+
+
+@pytest.mark.parametrize("timeout_s", [0.5, 60.0, 600.0])
+async def test_the_lease_outlasts_the_conversation(
+    database: Database, email: Delivery, tmp_path: Path, timeout_s: float
+) -> None:
+    """I expect nobody to take a mail for lost while its conversation may go on, and no lease to look like a jump."""
+    left: list[float] = []
+
+    class Looking(RecordingMail):
+        async def send(self, message: EmailMessage, recipient: str) -> None:
+            left.append(ahead(database, email, "lease_until"))
+
+    await mailer(database, Looking(), tmp_path, mail_timeout_s=timeout_s).deliver(email)
+    assert left[0] > timeout_s + pool.QUIT_S + 10.0
+    assert left[0] < LONGEST_LEASE_S
+
+
+async def test_the_first_retry_is_set(database: Database, email: Delivery, tmp_path: Path) -> None:
+    """I expect the first wait to be the setting's, less at most half of it, and the next to be twice as long."""
+    post = mailer(database, RecordingMail([MailUnavailable("421")] * 2), tmp_path, mail_first_retry_s=1000.0)
+    for low, high in ((500.0, 1000.0), (1000.0, 2000.0)):
+        await post.deliver(email)
+        assert low - 60.0 < ahead(database, email, "next_attempt_at") <= high
+        put(database, deliveries, {"id": email.delivery_id}, next_attempt_at=clock() - 1.0)
+
+
+async def test_a_domain_that_hangs_costs_one_attempt(database: Database, tmp_path: Path) -> None:
+    """I expect the others to it to be put off, untried, unpublished and uncounted, and other domains to be served."""
+    server = RecordingMail([MailUnavailable("TimeoutError", hung=True)])
+    post = mailer(database, server, tmp_path)
+    first, second, other = emails(database, "a@hangs.example", "b@Hangs.EXAMPLE", "c@example.org")
+    for each in (second, other):
+        put(database, deliveries, {"id": each.delivery_id}, published_at=clock())
+    await post.deliver(first)
+    await post.deliver(second)
+    await post.deliver(other)
+    assert [recipient for recipient, _ in server.sent] == ["c@example.org"]
+    row = row_of(database, deliveries, id=second.delivery_id)
+    assert (row.state, row.attempts, row.last_error, row.published_at) == ("pending", 0, None, None)
+    assert 0.0 < ahead(database, second, "next_attempt_at") <= 75.0
+
+
+@pytest.mark.parametrize("failure", [MailUnavailable("421 busy"), MailInDoubt("broken"), MailRefused("550 who?")])
+async def test_only_silence_shuts_a_domain(database: Database, tmp_path: Path, failure: Exception) -> None:
+    """I expect a domain whose server answers, with whatever, to be tried with the next mail at once."""
+    server = RecordingMail([failure])
+    post = mailer(database, server, tmp_path)
+    for each in emails(database, "a@example.org", "b@example.org"):
+        await post.deliver(each)
+    assert [recipient for recipient, _ in server.sent] == ["b@example.org"]
+
+
+async def test_old_mail_to_a_domain_that_hangs_has_an_end(database: Database, tmp_path: Path) -> None:
+    """I expect what has waited for more than a day to pay for the turns it does not get, and to be given up."""
+    server = RecordingMail([MailUnavailable("TimeoutError", hung=True)])
+    post = mailer(database, server, tmp_path, mail_attempts=2)
+    first, old = emails(database, "a@hangs.example", "b@hangs.example")
+    put(database, deliveries, {"id": old.delivery_id}, created_at=clock() - 25 * 3600.0)
+    await post.deliver(first)
+    await post.deliver(old)
+    row = row_of(database, deliveries, id=old.delivery_id)
+    assert (row.state, row.attempts) == ("pending", 1)
+    put(database, deliveries, {"id": old.delivery_id}, next_attempt_at=clock() - 1.0)
+    await post.deliver(old)
+    row = row_of(database, deliveries, id=old.delivery_id)
+    assert (row.state, row.last_error) == ("dead", "the mail server for hangs.example does not answer")
+    assert row_of(database, dead_letters).delivery == old.delivery_id
+    assert server.sent == []
+
+
+async def test_a_failed_run_s_mail_does_not_swallow_the_next_one_s(database: Database, tmp_path: Path) -> None:
+    """I expect a run that fails, one that fails again and one that succeeds to send a mail each, with its own id."""
+    run = reserved(database, email="reader@example.org")
+    server = RecordingMail()
+    post = mailer(database, server, tmp_path)
+    for number, ending in enumerate(("failed", "failed", "succeeded"), 1):
+        mine = Run(run.tenant, run.job, number)
+        put(database, jobs, {"id": run.job}, run=number, status="queued", error=None)
+        if ending == "failed":
+            due = database.write_sync(progress._end, mine, "failed", f"reason {number}")
+        else:
+            due = database.write_sync(progress._finish, mine, None, Report(subject="Done", text="All of it."))
+        (identity,) = (each.id for each in due if each.kind == "email")
+        await post.deliver(Delivery(identity))
+        await post.deliver(Delivery(identity))
+    assert len(server.sent) == 3
+    assert len({message["Message-ID"] for _, message in server.sent}) == 3
+    assert "reason 2" in server.sent[1][1].as_string()
+    assert server.sent[2][1]["Subject"] == "Done"
+
+
+async def test_a_failed_job_tells_its_user(database: Database, tmp_path: Path) -> None:
+    """I expect an e-mail and a line in the inbox that say what happened."""
+    run = reserved(database, email="reader@example.org")
+    due = database.write_sync(progress._end, run, "failed", "the document is no PDF")
+    server = RecordingMail()
+    for each in due:
+        work = mailer(database, server, tmp_path) if each.kind == "email" else Notifier(database)
+        await work.deliver(Delivery(each.id))
+    ((recipient, message),) = server.sent
+    body = message.get_body(("plain",))
+    assert isinstance(body, EmailMessage)
+    assert recipient == "reader@example.org"
+    assert "could not be finished" in message["Subject"]
+    assert "the document is no PDF" in body.get_content()
+    (line,) = rows_of(database, lines)
+    assert "could not be finished" in line.title
+    assert "the document is no PDF" in line.body
+    assert {row.state for row in rows_of(database, deliveries)} == {"sent"}
