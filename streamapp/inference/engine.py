@@ -10,76 +10,69 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from streamapp.documents.claim import Blobs, ClaimedDocument
+from streamapp.documents.claim import Blobs
 from streamapp.errors import Permanent, Transient
-from streamapp.inference.batch import Pending, choose
+from streamapp.inference.batch import Fit, Pending, choose
+from streamapp.inference.devices import Device, is_out_of_memory
+from streamapp.inference.predict import Runner
+from streamapp.inference.prepare import STOPPED, Preparer
+from streamapp.inference.quarantine import Quarantine
+from streamapp.inference.suspects import LONE_DEATHS
+from streamapp.inference.work import ATTEMPTS, Outcome, Work, as_item_error, retry_s
 from streamapp.models import Chunk
-from streamapp.retry import delay_s
 from streamapp.tasks.contract import ItemError, Predictor
 
 __all__ = ["Engine", "Outcome"]
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3  # at an item that fails alone, before it is taken to be bad
-FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
-STOPPED = "this model worker stops"
 PAST_DEADLINE = "the job's deadline passed before this item was computed"
-
-Outcome = dict[str, Any]
-
-
-class _Work:
-    """A chunk on its way: its outcomes fill up, and `done` resolves when the last is there."""
-
-    def __init__(self, chunk: Chunk) -> None:
-        self.chunk = chunk
-        self.outcomes: list[Outcome] = [{} for _ in chunk.items]
-        self.left = len(chunk.items)
-        self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-
-    def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
-        """Note one item's outcome, once. Raises what an outcome raises that is none."""
-        if isinstance(outcome, ItemError):
-            self.outcomes[place] = {"error": str(outcome)}
-        else:
-            self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
-        self.left -= 1
-        if not self.left and not self.done.done():
-            self.done.set_result(self.outcomes)
 
 
 class Engine:
-    """Runs `predictor` on chunks. `item` is the type of its items; `hung` is called when `predict` takes too long."""
+    """Runs `predictor` on chunks. `item` is the type of its items; `leave` is called, with a reason, when only a new
+    process can go on. The engines of a process share its `quarantine`.
+    """
 
     def __init__(
-        self, predictor: Predictor[Any, Any, Any], item: type[BaseModel], blobs: Blobs, hung: Callable[[str], None]
+        self,
+        predictor: Predictor[Any, Any, Any],
+        item: type[BaseModel],
+        blobs: Blobs,
+        leave: Callable[[str], None],
+        quarantine: Quarantine | None = None,
     ) -> None:
         self.predictor = predictor
-        self._item = item
-        self._blobs = blobs
-        self._hung = hung
-        self._preparing = ThreadPoolExecutor(1, thread_name_prefix=f"prepare-{predictor.name}")
-        self._computing = ThreadPoolExecutor(1, thread_name_prefix=f"predict-{predictor.name}")
+        self._quarantine = quarantine or Quarantine()
+        self._preparer = Preparer(predictor, item, blobs, leave, self._quarantine)
+        self._runner = Runner(predictor, leave, self._quarantine)
+        self._budget = predictor.budget
         self._waiting: list[Pending] = []
-        self._open: set[_Work] = set()
+        self._open: set[Work] = set()
         self._closed = False
         self._seen: set[str] = set()
-        self._item_since: float | None = None  # when the preparing thread began with the item that it is at
         self._arrived = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
         self.items = 0
-        self.seconds_busy = 0.0
 
-    async def load(self, device: str) -> None:
+    @property
+    def seconds_busy(self) -> float:
+        """Seconds in `predict`."""
+        return self._runner.seconds_busy
+
+    @property
+    def budget(self) -> int:
+        """What a batch may cost: the predictor's budget, or what fitted when that was too much for the memory."""
+        return self._budget
+
+    async def load(self, device: str | Device) -> None:
         """Bring the weights in, in the thread that computes, and start taking work."""
-        await asyncio.get_running_loop().run_in_executor(self._computing, self.predictor.load, device)
+        await self._runner.load(Device(device) if isinstance(device, str) else device)
         self._loop = asyncio.create_task(self._run(), name=f"engine {self.predictor.name}")
 
     async def close(self) -> None:
@@ -90,8 +83,8 @@ class Engine:
         for work in self._open:
             if not work.done.done():
                 work.done.set_exception(Transient(STOPPED))
-        self._preparing.shutdown(wait=False, cancel_futures=True)
-        self._computing.shutdown(wait=False, cancel_futures=True)
+        self._preparer.close()
+        self._runner.close()
 
     async def compute(self, chunk: Chunk) -> list[Outcome]:
         """The outcomes of a chunk's items, in their order: ``{"out": …}`` or ``{"error": "…"}``.
@@ -104,92 +97,82 @@ class Engine:
             return []
         if chunk.deadline is not None and chunk.deadline < time.time():
             return [{"error": PAST_DEADLINE} for _ in chunk.items]
-        work = _Work(chunk)
+        work = Work(chunk)
         self._open.add(work)
         try:
-            await self._enqueue(work)
+            await self._begin(work)
             return await work.done
         finally:
             self._open.discard(work)
 
-    async def _enqueue(self, work: _Work) -> None:
-        """Prepare a chunk's items and let them wait for a batch; what fails is tried again, but for an ItemError."""
-        places: Sequence[int] = range(len(work.chunk.items))
+    async def _begin(self, work: Work) -> None:
+        """Bring a chunk's items on their way: the suspects among them one by one and alone, likeliest first."""
+        suspects = self._quarantine.suspects.of(work.chunk)
+        usual = [place for place in range(len(work.chunk.items)) if place not in suspects]
+        if usual:
+            await self._enqueue(work, usual, alone=False)
+        for place, suspect in sorted(suspects.items(), key=lambda entry: -entry[1].lone_deaths):
+            if suspect.lone_deaths < LONE_DEATHS:
+                await self._enqueue(work, [place], alone=True)
+                continue
+            reason = f"it ended the model worker {suspect.lone_deaths} times when it was alone in it: {suspect.why}"
+            logger.warning("job %s: item %d of chunk %d is given up: %s", work.id.job, place, work.id.chunk, reason)
+            work.settle(place, ItemError(reason))
+
+    async def _enqueue(self, work: Work, places: Sequence[int], *, alone: bool) -> None:
+        """Prepare items and let them wait for a batch; what fails is tried again, but for an ItemError."""
         for attempt in range(1, ATTEMPTS + 1):
-            prepared = await self._prepared(work, places)
-            self._waiting.extend(entry for _, entry in prepared if isinstance(entry, Pending))
-            self._arrived.set()
+            prepared = await self._preparer.run(work, places, alone=alone)
+            self._wait(entry for _, entry in prepared if isinstance(entry, Pending))
             failed = [(place, entry) for place, entry in prepared if isinstance(entry, Exception)]
             for place, error in failed:
                 if isinstance(error, ItemError | Permanent) or attempt == ATTEMPTS:
-                    work.settle(place, _as_item_error(error))
+                    work.settle(place, as_item_error(error))
             places = [place for place, error in failed if not isinstance(error, ItemError | Permanent)]
             if not places or attempt == ATTEMPTS:
                 return
-            await asyncio.sleep(delay_s(attempt, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S))
+            await asyncio.sleep(retry_s(attempt))
 
-    async def _prepared(self, work: _Work, places: Sequence[int]) -> list[tuple[int, Pending | Exception]]:
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self._preparing, self._prepare, work, places)
-        except RuntimeError as error:  # the pool was shut down
-            raise Transient(STOPPED) from error
-        while not (await asyncio.wait({future}, timeout=self.predictor.timeout_s))[0]:
-            since = self._item_since
-            if since is not None and time.monotonic() - since > self.predictor.timeout_s:
-                self._hung(f"prepare of predictor {self.predictor.name} did not end within its time")
-        if future.cancelled():
-            raise Transient(STOPPED)
-        return future.result()
-
-    def _prepare(self, work: _Work, places: Sequence[int]) -> list[tuple[int, Pending | Exception]]:
-        chunk = work.chunk
-        document = self._blobs.claim(chunk.document, chunk.media_type, chunk.size)
-        prepared: list[tuple[int, Pending | Exception]] = []
-        try:
-            for place in places:
-                self._item_since = time.monotonic()
-                prepared.append((place, self._prepare_one(work, place, document)))
-        finally:
-            self._item_since = None
-        return prepared
-
-    def _prepare_one(self, work: _Work, place: int, document: ClaimedDocument) -> Pending | Exception:
-        try:
-            ready = self.predictor.prepare(self._item.model_validate(work.chunk.items[place]), document)
-            return Pending(ready, int(self.predictor.cost(ready)), work, place)
-        except Transient:
-            raise  # the document can't be read right now: nor for the other items
-        except Exception as error:
-            if not isinstance(error, ItemError | Permanent):
-                logger.exception("prepare raised")
-            return error
+    def _wait(self, entries: Iterable[Pending]) -> None:
+        self._waiting.extend(entries)
+        self._arrived.set()
 
     async def _run(self) -> None:
         while True:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
-            batch = choose(self._waiting, self.predictor.budget)
+            batch = choose(self._waiting, self._budget)
             chosen = set(map(id, batch))
             self._waiting = [entry for entry in self._waiting if id(entry) not in chosen]
-            await self._compute(batch)
+            fit = Fit()
+            await self._compute(batch, fit)
+            self._lower(fit.budget(self._budget))
 
-    async def _compute(self, batch: Sequence[Pending]) -> None:
+    def _lower(self, budget: int) -> None:
+        if budget < self._budget:
+            logger.warning("predictor %s: batches hold %d instead of %d now", self.predictor.name, budget, self._budget)
+            self._budget = budget
+
+    async def _compute(self, batch: Sequence[Pending], fit: Fit) -> None:
         """Compute a batch; one that fails is halved until the item that makes it fail is alone."""
         try:
-            outcomes = await self._predict([entry.ready for entry in batch])
+            outcomes = await self._runner.run(batch)
         except Exception as error:
             failure = error  # and on outside of this block: each half's own failure is not a consequence of this one
         else:
+            fit.fitted = max(fit.fitted, sum(entry.cost for entry in batch))
             self._settle(batch, outcomes)
             return
         if len(batch) == 1:
+            fit.too_large_alone |= is_out_of_memory(failure)
             self._failed(batch[0], failure)
             return
+        fit.too_large |= is_out_of_memory(failure)
         logger.info("a batch of %d failed and is halved: %r", len(batch), failure)
         middle = len(batch) // 2
-        await self._compute(batch[:middle])
-        await self._compute(batch[middle:])
+        await self._compute(batch[:middle], fit)
+        await self._compute(batch[middle:], fit)
 
     def _settle(self, batch: Sequence[Pending], outcomes: Sequence[BaseModel | ItemError]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):
@@ -199,36 +182,19 @@ class Engine:
                 self._failed(entry, error)
         self.items += len(batch)
 
-    async def _predict(self, readies: list[Any]) -> Sequence[BaseModel | ItemError]:
-        started = time.monotonic()
-        future = asyncio.get_running_loop().run_in_executor(self._computing, self.predictor.predict, readies)
-        done, _ = await asyncio.wait({future}, timeout=self.predictor.timeout_s)
-        if not done:
-            self._hung(f"predictor {self.predictor.name} did not end within its {self.predictor.timeout_s:.0f} s")
-        outcomes: Sequence[BaseModel | ItemError] = await future
-        self.seconds_busy += time.monotonic() - started
-        if len(outcomes) != len(readies):
-            raise ValueError(f"predict gave {len(outcomes)} outcomes for {len(readies)} items")
-        return outcomes
-
     def _failed(self, entry: Pending, error: Exception) -> None:
         if isinstance(error, ItemError):
             entry.chunk.settle(entry.place, error)
             return
         entry.attempts += 1
         if entry.attempts >= ATTEMPTS:
-            entry.chunk.settle(entry.place, _as_item_error(error))
+            entry.chunk.settle(entry.place, as_item_error(error))
             return
         news = _place(error) not in self._seen  # its traceback is logged once, and not for each item
         self._seen.add(_place(error))
         level = logging.WARNING if news else logging.DEBUG
         logger.log(level, "an item failed alone and is tried again: %r", error, exc_info=error if news else None)
-        loop = asyncio.get_running_loop()
-        loop.call_later(delay_s(entry.attempts, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S), self._again, entry)
-
-    def _again(self, entry: Pending) -> None:
-        self._waiting.append(entry)
-        self._arrived.set()
+        asyncio.get_running_loop().call_later(retry_s(entry.attempts), self._wait, [entry])
 
 
 def _place(error: Exception) -> str:
@@ -236,12 +202,3 @@ def _place(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     frame = frames[-1] if frames else None
     return f"{type(error).__name__} {frame.filename if frame else ''} {frame.lineno if frame else ''}"
-
-
-def _as_item_error(error: Exception) -> ItemError:
-    """What an item's last failure says about it."""
-    if isinstance(error, ItemError):
-        return error
-    if isinstance(error, Permanent):
-        return ItemError(str(error))
-    return ItemError(f"it failed {ATTEMPTS} times, the last time with {type(error).__name__}: {error}")

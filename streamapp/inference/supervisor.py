@@ -14,13 +14,18 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from streamapp.inference.lifeline import LEASH, READY
 from streamapp.retry import delay_s
 
-__all__ = ["Supervisor"]
+__all__ = ["Supervisor", "wait_s"]
 
 logger = logging.getLogger(__name__)
 
 STEADY_S = 30.0  # a child that lived this long starts again at once
+LONGEST_S = 30.0
+# A child that died of its work has loaded its models before, which takes longer than this; and the item that ended it
+# has to end three more before it is given up, while all others wait.
+LONGEST_READY_S = 1.0
 DRAIN_S = 12.0
 CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
 
@@ -53,20 +58,36 @@ class Supervisor:
         while True:
             started = time.monotonic()
             try:
-                self._processes[slot] = await self._spawn()
-                code = await self._processes[slot].wait()
+                code, ready = await self._live(slot)
             except OSError as error:  # no memory or no process to be had right now
                 logger.error("model worker %d can't be started: %s", slot, error)
-                code = -1
+                code, ready = -1, False
             if code == CONFIGURATION:
                 self._refused()
                 return
             attempt = 1 if time.monotonic() - started > STEADY_S else attempt + 1
-            wait = 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=30.0)
-            logger.warning("model worker %d ended with %d; starting again in %.1f s", slot, code, wait)
+            wait = wait_s(attempt, ready=ready)
+            words = "ended" if ready else "ended before it was ready"
+            logger.warning("model worker %d %s, with %d; starting again in %.1f s", slot, words, code, wait)
             await asyncio.sleep(wait)
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _live(self, slot: int) -> tuple[int, bool]:
+        """One child's whole life: its exit code, and whether it ever was ready."""
+        sees, says = os.pipe()
+        os.set_blocking(sees, False)
+        try:
+            try:
+                self._processes[slot] = await self._spawn(says)
+            finally:
+                os.close(says)
+            code = await self._processes[slot].wait()
+            with suppress(BlockingIOError):  # a grandchild may hold the other end open
+                return code, bool(os.read(sees, 1))
+            return code, False
+        finally:
+            os.close(sees)
+
+    async def _spawn(self, says: int) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -77,7 +98,8 @@ class Supervisor:
             "-l",
             self._log_level,
             stdin=asyncio.subprocess.PIPE,  # the leash: it sees the end of this process
-            env={**os.environ, "STREAMAPP_LEASH": "stdin"},
+            pass_fds=(says,),
+            env={**os.environ, LEASH: "stdin", READY: str(says)},
         )
 
     @staticmethod
@@ -90,3 +112,8 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+def wait_s(attempt: int, *, ready: bool) -> float:
+    """Seconds before a child is started again; `attempt` counts those in a row that lived for a short time."""
+    return 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=LONGEST_READY_S if ready else LONGEST_S)

@@ -6,8 +6,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,18 +15,19 @@ from streamapp.documents.claim import Blobs
 from streamapp.errors import InvalidMessage
 from streamapp.inference.devices import pick_device
 from streamapp.inference.engine import Engine, Outcome
+from streamapp.inference.lifeline import say_ready
+from streamapp.inference.quarantine import Quarantine
+from streamapp.leaving import leave
 from streamapp.models import Chunk, ChunkResult, Record, WorkerBeat
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry, item_type
 from streamapp.topics import provision
 
-__all__ = ["LEASH", "ModelWorker", "hold_leash"]
+__all__ = ["ModelWorker"]
 
 logger = logging.getLogger(__name__)
 
 BEAT_S = 2.0
-HUNG = 70  # EX_SOFTWARE
-LEASH = "STREAMAPP_LEASH"
 
 Send = Callable[[Record], Awaitable[None]]
 
@@ -36,9 +35,12 @@ Send = Callable[[Record], Awaitable[None]]
 class ModelWorker:
     """Every predictor of every task, on one device. `results` and `beats` return with the broker's ack."""
 
-    def __init__(self, settings: Settings, registry: Registry, results: Send, beats: Send) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, quarantine: Quarantine, results: Send, beats: Send
+    ) -> None:
         self._settings = settings
         self._registry = registry
+        self._quarantine = quarantine
         self._results = results
         self._beats = beats
         self._blobs = Blobs(settings.blobs)
@@ -51,7 +53,8 @@ class ModelWorker:
             for predictor in step.predictors
         }
         self._engines: Mapping[str, Engine] = {
-            name: Engine(kind(), items[name], self._blobs, leave_hung) for name, kind in registry.predictors.items()
+            name: Engine(kind(), items[name], self._blobs, self._leave, quarantine)
+            for name, kind in registry.predictors.items()
         }
         self._chunks = 0
         self._beating: asyncio.Task[None] | None = None
@@ -68,6 +71,7 @@ class ModelWorker:
     async def started(self) -> None:
         """The producer runs: say every few seconds that this worker lives."""
         self._beating = asyncio.create_task(self._beat(), name="beats")
+        say_ready()
 
     async def compute(self, chunk: Chunk) -> None:
         """Compute a chunk and publish its result; returns when the broker has it."""
@@ -97,7 +101,8 @@ class ModelWorker:
         )
 
     async def draining(self) -> None:
-        """Say goodbye, so that nobody counts on this worker."""
+        """Say goodbye, so that nobody counts on this worker. What is in work now has not ended it."""
+        self._quarantine.journal.close()
         if self._beating is not None:
             self._beating.cancel()
             with suppress(Exception):
@@ -107,6 +112,11 @@ class ModelWorker:
         """Let the models go."""
         for engine in self._engines.values():
             await engine.close()
+
+    def _leave(self, reason: str) -> None:
+        """With what is in work still in the journal: it is what ends this process."""
+        self._quarantine.journal.leaving(reason)
+        leave(reason)
 
     async def _beat(self) -> None:
         while True:
@@ -129,24 +139,3 @@ class ModelWorker:
             seconds_busy=sum(engine.seconds_busy for engine in engines),
             leaving=leaving,
         )
-
-
-def leave_hung(reason: str) -> None:
-    """Leave the process: a thread that hangs in native code can't be ended, and its chunks must go to another."""
-    logger.critical("leaving, because %s", reason)
-    sys.stderr.flush()
-    os._exit(HUNG)
-
-
-def hold_leash() -> None:
-    """Leave when the supervisor is gone: it holds the other end of standard input, also when it is killed."""
-    if os.environ.get(LEASH) != "stdin":
-        return
-
-    def wait() -> None:
-        with suppress(OSError):
-            while os.read(0, 1024):
-                continue
-        os._exit(0)
-
-    threading.Thread(target=wait, name="leash", daemon=True).start()

@@ -60,7 +60,7 @@ class Collector:
             async with self._tables:
                 outcome = await self._advance(run, step)
         except Permanent as error:
-            await self._progress.fail(run, str(error))
+            await self._progress.fail_at(run, step, str(error))
         else:
             if outcome is not None:
                 await self._progress.take(run, step, outcome)

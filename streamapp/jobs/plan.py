@@ -38,6 +38,6 @@ class Planner:
         try:
             outcome = await self._workshop.run(taskwork.begin, assignment)
         except Permanent as error:
-            await self._progress.fail(run, str(error))
+            await self._progress.fail_at(run, None, str(error))
         else:
             await self._progress.take(run, None, outcome)

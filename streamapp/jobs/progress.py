@@ -44,6 +44,13 @@ class Progress:
         logger.warning("job %s failed: %s", run.job, reason)
         await self._publisher.deliveries(await self._database.write(_end, run, "failed", _storable(reason)))
 
+    async def fail_at(self, run: Run, step: int | None, reason: str) -> None:
+        """End a job as failed that is still at `step` (None: in the queue); one that has gone on is let be."""
+        due = await self._database.write(_end_at, run, step, _storable(reason))
+        if due:
+            logger.warning("job %s failed: %s", run.job, reason)
+        await self._publisher.deliveries(due)
+
     async def expire(self, run: Run) -> None:
         """End a job whose deadline has passed."""
         await self._publisher.deliveries(
@@ -73,14 +80,24 @@ def _take_off(connection: Connection, predictor: str) -> list[AnyRow]:
 
 
 def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[Due]:
-    row = jobs.get(connection, run)
-    here = row is not None and (
-        row.status == "queued" if step is None else row.status == "running" and row.step == step
-    )
-    if row is None or not here or not jobs.end(connection, run, "succeeded"):
+    row = _at(connection, run, step)
+    if row is None or not jobs.end(connection, run, "succeeded"):
         return []
     reports.keep(connection, run, report)
     return _enter(connection, run, "succeeded", row.email)
+
+
+def _at(connection: Connection, run: Run, step: int | None) -> AnyRow | None:
+    """The job, if it is at that step (None: in the queue); it stays there until this transaction ends."""
+    row = jobs.get(connection, run, lock=True)
+    if row is None:
+        return None
+    here = row.status == "queued" if step is None else row.status == "running" and row.step == step
+    return row if here else None
+
+
+def _end_at(connection: Connection, run: Run, step: int | None, reason: str) -> list[Due]:
+    return [] if _at(connection, run, step) is None else _end(connection, run, "failed", reason)
 
 
 def _end(connection: Connection, run: Run, status: str, reason: str) -> list[Due]:

@@ -29,9 +29,13 @@ def _is(run: Run) -> Any:
     return and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
 
 
-def get(connection: Connection, run: Run) -> AnyRow | None:
-    """That run of the job, or None when there is no such job or it is at another run."""
-    return connection.execute(select(jobs).where(_is(run))).one_or_none()
+def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | None:
+    """That run of the job, or None when there is no such job or it is at another run.
+
+    With `lock` it stays as it is until this transaction ends.
+    """
+    query = select(jobs).where(_is(run))
+    return connection.execute(query.with_for_update() if lock else query).one_or_none()
 
 
 def find(connection: Connection, tenant: str, job: str) -> AnyRow | None:

@@ -13,7 +13,7 @@ import pytest
 
 from streamapp.documents.claim import Blobs
 from streamapp.errors import StoreUnavailable, Transient
-from streamapp.inference import engine as engines
+from streamapp.inference import work
 from streamapp.inference.engine import Engine
 from streamapp.models import Chunk
 from streamapp.tasks.contract import ItemError
@@ -29,7 +29,7 @@ def chunk(*words: str, deadline: float | None = None, document: str = "data:;bas
 @pytest.fixture
 def predictor(monkeypatch: pytest.MonkeyPatch) -> WordPredictor:
     """A predictor under the test's control; failures are tried again at once."""
-    monkeypatch.setattr(engines, "FIRST_RETRY_S", 0.001)
+    monkeypatch.setattr(work, "FIRST_RETRY_S", 0.001)
     return WordPredictor()
 
 

@@ -1,0 +1,60 @@
+"""A chunk on its way through a model worker, and when what failed in it is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic import BaseModel
+
+from streamapp.errors import Permanent
+from streamapp.inference.devices import is_out_of_memory
+from streamapp.inference.suspects import ChunkId
+from streamapp.models import Chunk
+from streamapp.retry import delay_s
+from streamapp.tasks.contract import ItemError
+
+__all__ = ["ATTEMPTS", "Outcome", "Work", "as_item_error", "retry_s"]
+
+ATTEMPTS = 3  # at an item that fails alone, before it is taken to be bad
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.5, 5.0
+
+Outcome = dict[str, Any]
+
+
+class Work:
+    """A chunk in work: its outcomes fill up, and `done` resolves when the last is there."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.chunk = chunk
+        self.id = ChunkId.of(chunk)
+        self.outcomes: list[Outcome] = [{} for _ in chunk.items]
+        self.left = len(chunk.items)
+        self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+
+    def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
+        """Note one item's outcome, once. Raises what an outcome raises that is none."""
+        if isinstance(outcome, ItemError):
+            self.outcomes[place] = {"error": str(outcome)}
+        else:
+            self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
+        self.left -= 1
+        if not self.left and not self.done.done():
+            self.done.set_result(self.outcomes)
+
+
+def retry_s(attempt: int) -> float:
+    """Seconds to wait after the failed attempt of that number, from 1."""
+    return delay_s(attempt, first_s=FIRST_RETRY_S, longest_s=LONGEST_RETRY_S)
+
+
+def as_item_error(error: Exception) -> ItemError:
+    """What an item's last failure says about it."""
+    if isinstance(error, ItemError):
+        return error
+    if isinstance(error, Permanent):
+        return ItemError(str(error))
+    what = f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error):
+        return ItemError(f"there is not enough memory for it, also when it is alone, at {ATTEMPTS} attempts: {what}")
+    return ItemError(f"it failed {ATTEMPTS} times, the last time with {what}")

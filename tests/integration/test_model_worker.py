@@ -1,0 +1,143 @@
+"""An item that ends the model worker, or a predictor that is broken: found, said, and nobody else's job is harmed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from streamapp.testing.deployment import Deployment, until
+
+DEATHS = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the breaking task leaves its traces."""
+    made = tmp_path_factory.mktemp("breaking")
+    (made / "batches").touch()
+    return made
+
+
+@pytest.fixture(scope="module")
+def breaking(broker: str, folder: Path) -> Iterator[Deployment]:
+    """A running worker with the tasks `breaking` and `echo`, and one model worker."""
+    with Deployment(broker, folder, _settings(folder)) as running:
+        yield running
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    return {
+        "STREAMAPP_TASKS": "breaking_task:Breaking",
+        "STREAMAPP_ONLY_TASKS": "breaking,echo",
+        "STREAMAPP_DEVICE": "cpu",
+        "STREAMAPP_JOB_TIMEOUT_S": "300",
+        "PYTHONPATH": str(Path(__file__).parent),
+        "BREAKING": str(folder),
+    }
+
+
+def _deaths(deployment: Deployment) -> int:
+    return len(re.findall(r"model worker 0 ended", deployment.log.read_text()))
+
+
+def _submit(deployment: Deployment, *lines: str, tolerant: bool = False, email: str | None = None) -> str:
+    body = {"task": "breaking", "text": "\n".join(lines), "params": {"tolerant": tolerant}}
+    return deployment.submit({**body, **({"email": email} if email else {})})
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("culprit", "tolerant", "why"),
+    [
+        ("kill", False, "the process died"),
+        ("hang", True, "did not end within its 6 s"),
+        ("hang-prepare", False, "prepare of predictor breaking did not end"),
+    ],
+)
+def test_an_item_that_ends_the_worker_each_time(
+    breaking: Deployment, folder: Path, culprit: str, tolerant: bool, why: str
+) -> None:
+    """Its job fails with the reason, or goes on without it; the jobs in the same batch succeed; few workers die."""
+    before = _deaths(breaking)
+    others = [_submit(breaking, f"plug-{culprit} 7")]
+    until(lambda: f"plug-{culprit}" in (folder / "batches").read_text(), 30, "the model to be busy")
+    guilty = _submit(breaking, "fine", f"{culprit} it", "fine too", tolerant=tolerant, email=f"{culprit}@localhost")
+    others += [_submit(breaking, f"beside-{culprit}", "and again") for _ in range(2)]
+
+    assert [breaking.finished(job, 150)["status"] for job in others] == ["succeeded"] * 3
+    job = breaking.finished(guilty, 150)
+    if tolerant:
+        assert job["status"] == "succeeded", job["error"]
+        first, reason, last = job["report"]["text"].splitlines()
+        assert (first, last) == ("fine", "fine too")
+    else:
+        assert job["status"] == "failed"
+        reason = job["error"]
+    assert "it ended the model worker 3 times" in reason
+    assert why in reason
+    assert 3 <= _deaths(breaking) - before <= DEATHS
+    if "prepare" not in culprit:
+        batches = [json.loads(line) for line in (folder / "batches").read_text().splitlines()]
+        deadly = [batch for batch in batches if f"{culprit} it" in batch]
+        assert f"beside-{culprit}" in deadly[0], "the test did not bring them together"
+        assert all(batch == [f"{culprit} it"] for batch in deadly[1:])
+    assert tolerant or reason in _mail_to(breaking, culprit)
+
+
+@pytest.mark.timeout(120)
+def test_a_raising_predictor(breaking: Deployment) -> None:
+    """A job of a predictor that always raises fails with a mail that says why; no worker dies, other jobs succeed."""
+    before = _deaths(breaking)
+    raising = _submit(breaking, "raise it", "raise this too", email="raise@localhost")
+    echo = breaking.submit({"task": "echo", "text": "Beside it."})
+
+    assert breaking.finished(echo)["status"] == "succeeded"
+    job = breaking.finished(raising, 60)
+    assert job["status"] == "failed"
+    assert "it failed 3 times, the last time with LookupError: there is no such thing" in job["error"]
+    assert job["error"] in _mail_to(breaking, "raise")
+    assert _deaths(breaking) == before
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
+    """It is started again ever more slowly, the service says that no model worker lives, and later it is back."""
+    (tmp_path / "broken").touch()
+    deployment = Deployment(broker, tmp_path, _settings(tmp_path))
+    try:
+        deployment._smtp.start()
+        deployment.spawn()
+        until(lambda: len(_waits(deployment)) >= 3, 120, "three deaths")
+        waits = _waits(deployment)
+        assert waits[0] == 0
+        assert all(wait >= 0.2 * 2**number for number, wait in enumerate(waits[1:]))
+        answer = deployment.http.get("/readyz")
+        assert answer.status_code == 503
+        assert "model worker" in answer.json()["detail"]
+        (tmp_path / "broken").unlink()
+        until(deployment.ready, 60, "the model worker to be back")
+    finally:
+        deployment.__exit__()
+
+
+def _waits(deployment: Deployment) -> list[float]:
+    log = deployment.log.read_text() if deployment.log.exists() else ""
+    found = re.findall(r"ended before it was ready, with -6; starting again in (\S+) s", log)
+    return [float(seconds) for seconds in found]
+
+
+def _mail_to(deployment: Deployment, name: str) -> str:
+    """The text of the one e-mail to that address, on one line."""
+
+    def found() -> list[EmailMessage]:
+        return [mail for mail in deployment.mails(1) if mail["To"] == f"{name}@localhost"]
+
+    (mail,) = until(found, 20, f"the mail to {name}")
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return " ".join(body.get_content().split())
