@@ -11,10 +11,11 @@ import click
 
 from streamapp import __version__
 from streamapp.cli_operators import dead_letters, deliveries
+from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.client import Client
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.resources import JobResource
-from streamapp.settings import Settings, load_settings
+from streamapp.settings import load_settings
 
 __all__ = ["main"]
 
@@ -118,7 +119,7 @@ def topics(create: bool) -> None:
     from streamapp.tasks.registry import load_registry
     from streamapp.topics import provision, specs, survey
 
-    settings = _with_broker(load_settings())
+    settings = with_broker(load_settings())
     predictors = load_registry(settings.tasks, settings.only_tasks).predictors
     if create:
         there = asyncio.run(provision(settings.model_copy(update={"topic_create": True}), predictors))
@@ -157,6 +158,8 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
 
 cli.add_command(dead_letters)
 cli.add_command(deliveries)
+cli.add_command(backup)
+cli.add_command(rewind)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:
@@ -187,18 +190,6 @@ def _params(pairs: tuple[str, ...]) -> dict[str, object]:
         except ValueError:
             params[name] = value
     return params
-
-
-def _with_broker(settings: Settings) -> Settings:
-    """The settings with a broker: the one they name, or the home's own if it runs."""
-    from streamapp.embedded.ports import local_broker
-
-    broker = settings.broker or local_broker(settings.home)
-    if broker is None:
-        raise ConfigurationError(
-            f"STREAMAPP_BROKER is not set, and no broker of {settings.home} runs: name one, or start `streamapp up`."
-        )
-    return settings.model_copy(update={"broker": broker})
 
 
 if __name__ == "__main__":

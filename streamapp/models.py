@@ -19,11 +19,16 @@ class Record(faust.Record, abstract=True, serializer="json"):
 
 
 class Job(Record, namespace="streamapp.job.v1"):
-    """One run of a job waits to be planned. The store has the rest."""
+    """One run of a job waits to be planned. The store has the rest.
+
+    ``reservation`` is the job as it was accepted, a second memory of it for as long as the topic keeps it: a store that
+    was restored from an older backup gets from it what it does not know (`streamapp rewind`).
+    """
 
     tenant: str
     job_id: str
     run: int
+    reservation: Optional[Dict[str, Any]] = None  # noqa: UP006, UP045
 
 
 class Chunk(Record, namespace="streamapp.chunk.v1"):

@@ -22,6 +22,7 @@ __all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "su
 logger = logging.getLogger(__name__)
 
 DAY_MS = 24 * 3600 * 1000
+DEAD_LETTER_DAYS = 30  # as long as topics may be told to keep anything
 MiB = 1024 * 1024
 
 
@@ -78,15 +79,15 @@ class TopicSpec:
 
 def specs(settings: Settings, predictors: Iterable[str]) -> list[TopicSpec]:
     """Every topic of a deployment with these predictors."""
-    names = TopicNames(settings.topic_prefix)
+    names, kept = TopicNames(settings.topic_prefix), int(settings.topic_days * DAY_MS)
     return [
-        TopicSpec(names.inference),
-        TopicSpec(names.results, max_message_bytes=8 * MiB),
-        TopicSpec(names.email),
-        TopicSpec(names.notification),
-        TopicSpec(names.beats, retention_ms=DAY_MS, partitions=1),
-        TopicSpec(names.dead_letter, retention_ms=30 * DAY_MS, max_message_bytes=12 * MiB),
-        *(TopicSpec(names.chunks(name), max_message_bytes=2 * MiB) for name in sorted(predictors)),
+        TopicSpec(names.inference, kept),
+        TopicSpec(names.results, kept, max_message_bytes=8 * MiB),
+        TopicSpec(names.email, kept),
+        TopicSpec(names.notification, kept),
+        TopicSpec(names.beats, DAY_MS, partitions=1),
+        TopicSpec(names.dead_letter, DEAD_LETTER_DAYS * DAY_MS, max_message_bytes=12 * MiB),
+        *(TopicSpec(names.chunks(name), kept, max_message_bytes=2 * MiB) for name in sorted(predictors)),
     ]
 
 

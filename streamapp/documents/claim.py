@@ -20,7 +20,7 @@ from obstore.store import LocalStore, from_url
 
 from streamapp.errors import BadDocument, StoreUnavailable
 
-__all__ = ["INLINE_BYTES", "Blobs", "ClaimedDocument"]
+__all__ = ["INLINE_BYTES", "Blobs", "ClaimedDocument", "inline"]
 
 INLINE_BYTES = 4096
 BLOB, DATA = "blob:", "data:;base64,"
@@ -41,7 +41,7 @@ class Blobs:
     def put(self, path: str, content: bytes) -> str:
         """Keep a document; returns its reference. On a local disk it is synced before this returns."""
         if len(content) <= INLINE_BYTES:
-            return DATA + base64.b64encode(content).decode("ascii")
+            return inline(content)
         try:
             obstore.put(self._store, path, content)
             if self._folder is not None:
@@ -71,6 +71,11 @@ class Blobs:
     def claim(self, reference: str, media_type: str, size: int) -> ClaimedDocument:
         """The document as tasks see it."""
         return ClaimedDocument(self, reference, media_type, size)
+
+
+def inline(content: bytes) -> str:
+    """A small document as its own reference."""
+    return DATA + base64.b64encode(content).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ from streamapp.settings import Settings
 from streamapp.store import inbox, jobs, reports
 from streamapp.store.cursor import unpack
 from streamapp.store.database import Database
-from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
+from streamapp.store.present import present_inbox, present_job, present_jobs, present_new, present_notification
+from streamapp.store.reservations import Reservation
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.registry import Registry
 
@@ -38,7 +39,10 @@ PAGE, LONGEST_PAGE = 20, 100
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The handlers, and what they call. `assigned` says whether this worker has partitions."""
+    """The handlers, and what they call.
+
+    `assigned` says whether this worker has partitions, `closed` why no new work is taken now, or None.
+    """
 
     settings: Settings
     registry: Registry
@@ -47,12 +51,13 @@ class Api:
     progress: Progress
     insight: Insight
     assigned: Callable[[], bool]
+    closed: Callable[[], str | None] = lambda: None
 
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         submission = parse_submission(await read_fields(request))
-        row = await self.intake.submit(DEFAULT_TENANT, submission, key=request.headers.get("Idempotency-Key"))
-        return await self._accepted(str(row.id))
+        made = await self.intake.submit(DEFAULT_TENANT, submission, key=request.headers.get("Idempotency-Key"))
+        return await self._accepted(made)
 
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
@@ -61,8 +66,8 @@ class Api:
             raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
         submission = parse_submission(await read_fields(request))
         key = request.headers.get("Idempotency-Key")
-        row = await self.intake.submit(DEFAULT_TENANT, submission, key=key, job_id=identity)
-        return await self._accepted(str(row.id))
+        made = await self.intake.submit(DEFAULT_TENANT, submission, key=key, job_id=identity)
+        return await self._accepted(made)
 
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
@@ -124,7 +129,10 @@ class Api:
         return web.json_response({"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.Response:
-        """GET /readyz: partitions are assigned, and a model worker lives."""
+        """GET /readyz: partitions are assigned, and a model worker lives.
+
+        Work that is refused does not make it unready: a balancer must go on sending what reads.
+        """
         waits = []
         if not self.assigned():
             waits.append("no partition is assigned to this worker yet")
@@ -132,7 +140,8 @@ class Api:
             waits.append("no model worker has been heard of yet")
         if waits:
             raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
-        return web.json_response({"status": "ready"})
+        closed = self.closed()
+        return web.json_response({"status": "ready", **({"detail": f"No new work: {closed}"} if closed else {})})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """GET /metrics, in Prometheus' text format."""
@@ -173,10 +182,14 @@ class Api:
             raise _no_such("job")
         return row
 
-    async def _accepted(self, job_id: str) -> web.Response:
-        job = await self.database.read(present_job, DEFAULT_TENANT, job_id, whole=True)
+    async def _accepted(self, made: Reservation) -> web.Response:
+        job: JobResource | None
+        if made.created:
+            job = present_new(made)
+        else:
+            job = await self.database.read(present_job, DEFAULT_TENANT, made.row.id, whole=True)
         response = _json(job, status=202)
-        response.headers["Location"] = f"/v1/jobs/{job_id}"
+        response.headers["Location"] = f"/v1/jobs/{made.row.id}"
         return response
 
     async def _file(self, job_id: str, position: int) -> web.Response:

@@ -4,64 +4,68 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from streamapp import faults
-from streamapp.documents.claim import Blobs
+from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import Run, digest
+from streamapp.identity import digest
 from streamapp.intake.checks import checked_content, checked_params, checked_task
 from streamapp.intake.refusal import Refused
+from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
 from streamapp.store.database import Database
-from streamapp.store.reservations import NewJob, reserve
-from streamapp.store.sql import AnyRow
+from streamapp.store.reservations import JobRemoved, NewJob, Reservation
 from streamapp.tasks.registry import Registry
 
 __all__ = ["Intake"]
 
-logger = logging.getLogger(__name__)
-
 KEY_LENGTH = 255
+RETRY_S = 30
 
 
 class Intake:
-    """Turns a submission into a job. `publish` is told of each new one; it may fail, the relay will do it then."""
+    """Turns a submission into a job. `publish` is told of each new one; it may fail, the relay will do it then.
+
+    `closed` says in a sentence why no new work is taken now, or None.
+    """
 
     def __init__(
-        self, registry: Registry, database: Database, blobs: Blobs, publish: Callable[[list[Run]], Awaitable[None]]
+        self,
+        registry: Registry,
+        database: Database,
+        blobs: Blobs,
+        publish: Publish,
+        closed: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._closed = closed
         self._registry = registry
-        self._database = database
         self._blobs = blobs
-        self._publish = publish
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._reserver = Reserver(database, publish)
 
     async def submit(
         self, tenant: str, submission: Submission, *, key: str | None = None, job_id: str | None = None
-    ) -> AnyRow:
+    ) -> Reservation:
         """Accept a job, or find the one that `key` or `job_id` names. Raises `Refused` and `StoreUnavailable`.
 
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
+        self._check_open()
         _check_key(key)
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)
         identity = job_id or str(uuid.uuid4())
-        faults.cross("blob.before")
-        claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
-        faults.cross("blob.after")
         new = NewJob(
             tenant=tenant,
             id=identity,
             task=task.name,
             params=params,
             name=submission.name or _first_words(content, media_type),
-            document=claim,
+            document=await self._kept(tenant, identity, content),
             media_type=media_type,
             size=len(content),
             body_hash=_body_hash(submission, params, content, media_type),
@@ -70,40 +74,57 @@ class Intake:
             priority=submission.priority,
             deadline=submission.deadline.timestamp() if submission.deadline else None,
         )
-        row = await self._reserve(new)
-        if job_id is not None and row.id != job_id:
+        made = await self._reserve(new)
+        if job_id is not None and made.row.id != job_id:
             raise Refused(422, "This Idempotency-Key was used before for another id.", field="Idempotency-Key")
-        return row
+        return made
 
-    async def _reserve(self, new: NewJob) -> AnyRow:
+    async def _kept(self, tenant: str, identity: str, content: bytes) -> str:
+        """The document's reference. A small one is its own, and takes no disk and no thread."""
+        if len(content) <= INLINE_BYTES:
+            return inline(content)
+        faults.cross("blob.before")
+        claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
+        faults.cross("blob.after")
+        return claim
+
+    def _check_open(self) -> None:
+        reason = self._closed()
+        if reason is not None:
+            raise Refused(503, f"No new work is taken now, and nothing was accepted. {reason}", retry_after_s=RETRY_S)
+
+    async def _reserve(self, new: NewJob) -> Reservation:
         try:
-            reservation = await self._database.write(reserve, new)
+            made = await self._reserver.reserve(new)
         except StoreUnavailable:
             raise  # nobody knows whether the row stands; if it does, it needs its document
+        except JobRemoved as error:
+            await asyncio.to_thread(self._blobs.delete, new.document)
+            raise _gone(new, error) from error
         except Exception:  # but not when it is cancelled: the write may stand all the same
             await asyncio.to_thread(self._blobs.delete, new.document)
             raise
-        if not reservation.created and reservation.row.document != new.document:
+        if not made.created and made.row.document != new.document:
             await asyncio.to_thread(self._blobs.delete, new.document)
-        if not reservation.same:
-            field = "Idempotency-Key" if new.idempotency_key else "id"
-            raise Refused(
-                422, f"This {field} was used before with another body; use a new one for new work.", field=field
-            )
-        if reservation.created:
-            self._publish_soon(Run(new.tenant, new.id, 1))
-        return reservation.row
+        if not made.same:
+            raise _used_before(new)
+        return made
 
-    def _publish_soon(self, run: Run) -> None:
-        task = asyncio.create_task(self._publish_now(run), name=f"publish {run.job}")
-        self._publishing.add(task)
-        task.add_done_callback(self._publishing.discard)
 
-    async def _publish_now(self, run: Run) -> None:
-        try:
-            await self._publish([run])
-        except Exception:
-            logger.exception("job %s is left to the relay", run.job)
+def _used_before(new: NewJob) -> Refused:
+    field = "Idempotency-Key" if new.idempotency_key else "id"
+    return Refused(422, f"This {field} was used before with another body; use a new one for new work.", field=field)
+
+
+def _gone(new: NewJob, error: JobRemoved) -> Refused:
+    if not error.same:
+        return _used_before(new)
+    on = datetime.fromtimestamp(error.tombstone.removed_at, UTC)
+    return Refused(
+        410,
+        f"Job {error.tombstone.job} has {error.tombstone.status}, and was removed on {on:%Y-%m-%d} after the days that "
+        "finished jobs are kept. It does not start again; use a new id or key for new work.",
+    )
 
 
 def _check_key(key: str | None) -> None:
@@ -116,9 +137,13 @@ def _first_words(content: bytes, media_type: str) -> str | None:
     if not is_text(media_type):
         return None
     lines = content[:2000].decode("utf-8", "ignore").split("\n")
-    shown = ("".join(letter for letter in " ".join(line.split()) if letter.isprintable()) for line in lines)
-    first = next((line for line in shown if line), "")
+    first = next((line for line in map(_shown, lines) if line), "")
     return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
+
+
+def _shown(line: str) -> str:
+    words = " ".join(line.split())
+    return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
 
 
 def _path(tenant: str, job: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
 )
 
 
+@functools.lru_cache(maxsize=4096)  # most people send to the same few addresses
 def _email(value: str) -> str:
     try:
         checked = validate_email(value, check_deliverability=False, globally_deliverable=False, strict=True)

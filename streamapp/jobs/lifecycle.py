@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from streamapp.jobs.insight import Insight
-from streamapp.jobs.lost import LostAndFound
+from streamapp.jobs.offsets import Offsets
 from streamapp.jobs.publish import Publisher
+from streamapp.jobs.rewind import refuse_older_store
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import Workshop
 from streamapp.settings import Settings
@@ -21,6 +23,8 @@ from streamapp.topics import provision
 __all__ = ["JobsWorker"]
 
 logger = logging.getLogger(__name__)
+
+LAST_SWEEP_S = 2.0
 
 
 class Supervised(Protocol):
@@ -34,7 +38,7 @@ class Supervised(Protocol):
 
 
 class JobsWorker:
-    """The parts of the jobs app."""
+    """The parts of the jobs app. `keepers` run from when it is started until it stops."""
 
     def __init__(
         self,
@@ -46,7 +50,8 @@ class JobsWorker:
         sweeper: Sweeper,
         model_workers: Supervised,
         insight: Insight,
-        lost: LostAndFound,
+        offsets: Offsets,
+        close_mail: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -56,8 +61,11 @@ class JobsWorker:
         self._sweeper = sweeper
         self._model_workers = model_workers
         self._insight = insight
-        self._lost = lost
+        self._offsets = offsets
+        self._close_mail = close_mail
+        self.keepers: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._tasks: list[asyncio.Task[None]] = []
+        self._sweeping: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -65,13 +73,15 @@ class JobsWorker:
         self._model_workers.start()
         await asyncio.to_thread(migrate, self._database)
         self._publisher.partitions = await provision(self._settings, self._registry.predictors)
+        await refuse_older_store(self._settings, self._database)
         self._tasks.append(asyncio.create_task(self._workshop.warm(), name="workshop-warm"))
 
     async def started(self) -> None:
         """The producer runs: what a crash left behind can be published."""
-        self._tasks.append(asyncio.create_task(self._sweeper.run(), name="sweep"))
+        self._sweeping = asyncio.create_task(self._sweeper.run(), name="sweep")
+        self._tasks.append(self._sweeping)
         self._tasks.append(asyncio.create_task(self._insight.run(), name="insight"))
-        self._tasks.append(asyncio.create_task(self._lost.run(), name="lost-and-found"))
+        self._tasks += [asyncio.create_task(keeper(), name=f"keeper {at}") for at, keeper in enumerate(self.keepers)]
 
     async def draining(self) -> None:
         """The model workers drain beside this one, and the sweep brings nothing more."""
@@ -79,11 +89,16 @@ class JobsWorker:
         self._stopping = asyncio.create_task(self._model_workers.stop(), name="model-workers-stop")
 
     async def stop(self) -> None:
-        """In the reverse order."""
+        """In the reverse order; the mail server is told goodbye beside that, within a few seconds."""
+        goodbye = asyncio.create_task(self._close_mail(), name="mail-close")
         if self._stopping is not None:
             await self._stopping
+        if self._sweeping is not None:
+            await asyncio.wait({self._sweeping}, timeout=LAST_SWEEP_S)  # it gives its lease back
         for task in self._tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+        await goodbye
+        await self._offsets.close()
         self._workshop.close()

@@ -9,24 +9,30 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
 
 from faust.types import TopicT
 
 from streamapp.errors import BrokerUnavailable
 from streamapp.identity import Run
-from streamapp.models import Chunk, Delivery, Job, Record
-from streamapp.sending import send_acked
+from streamapp.jobs.reservation import job_message
+from streamapp.models import Chunk, Delivery, Record
+from streamapp.sending import Place, send_acked
 from streamapp.store import outbox
 from streamapp.store.chunks import ChunkKey
 from streamapp.store.database import Database
 from streamapp.store.ledger import Due
+from streamapp.store.reservations import with_reservations
 from streamapp.store.sql import AnyRow
 from streamapp.topics import TopicNames
 
 __all__ = ["Publisher", "key_of"]
 
 logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def key_of(row: AnyRow) -> ChunkKey:
@@ -35,42 +41,70 @@ def key_of(row: AnyRow) -> ChunkKey:
 
 
 class Publisher:
-    """Sends Records and notes in the outbox that the broker has them. `partitions` is by topic name."""
+    """Sends Records and notes in the outbox that the broker has them, and where. `partitions` is by topic name.
+
+    What one call is publishing, another leaves to it: when the broker is slow, the relay comes by before it is done.
+    """
 
     def __init__(self, database: Database, topics: Mapping[str, TopicT], names: TopicNames) -> None:
         self._database = database
         self._topics = topics
         self._names = names
         self.partitions: Mapping[str, int] = {}
+        self._in_work: set[Hashable] = set()
 
-    async def jobs(self, runs: Sequence[Run]) -> None:
-        """Publish jobs to be planned."""
-        if runs and await self._send(self._names.inference, [Job(run.tenant, run.job, run.run) for run in runs]):
-            await self._database.write(outbox.jobs_published, runs)
+    async def accepted(self, rows: Sequence[AnyRow]) -> None:
+        """Publish jobs that were reserved just now."""
+        known = {Run(row.tenant, row.id, row.run): row for row in rows}
+        await self.jobs(list(known), known)
+
+    async def jobs(self, runs: Sequence[Run], known: Mapping[Run, AnyRow] | None = None) -> None:
+        """Publish jobs to be planned. Their rows are read unless they are `known`."""
+        with self._taking(runs) as mine:
+            rows: Mapping[Run, AnyRow] = known or {}
+            if mine and known is None:
+                rows = await self._database.read(with_reservations, mine)
+            records = [job_message(run, rows.get(run)) for run in mine]
+            if places := await self._send(self._names.inference, records):
+                await self._database.write(outbox.jobs_published, mine, places)
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
         """Publish chunks that have a credit."""
-        for predictor, group in itertools.groupby(rows, key=lambda row: row.predictor):
-            mine = list(group)
-            if await self._send(self._names.chunks(predictor), [_chunk(row) for row in mine]):
-                await self._database.write(outbox.chunks_published, [key_of(row) for row in mine])
+        by_key = {key_of(row): row for row in rows}
+        with self._taking(list(by_key)) as taken:
+            for predictor, group in itertools.groupby(taken, key=lambda key: key.predictor):
+                mine = list(group)
+                if places := await self._send(self._names.chunks(predictor), [_chunk(by_key[key]) for key in mine]):
+                    await self._database.write(outbox.chunks_published, mine, places)
 
     async def deliveries(self, due: Sequence[Due]) -> None:
         """Publish deliveries."""
-        for kind in ("email", "notification"):
-            mine = [each for each in due if each.kind == kind]
-            topic = self._names.email if kind == "email" else self._names.notification
-            if mine and await self._send(topic, [Delivery(each.id) for each in mine]):
-                await self._database.write(outbox.deliveries_published, mine)
+        with self._taking(due) as taken:
+            for kind in ("email", "notification"):
+                mine = [each for each in taken if each.kind == kind]
+                topic = self._names.email if kind == "email" else self._names.notification
+                if places := await self._send(topic, [Delivery(each.id) for each in mine]):
+                    await self._database.write(outbox.deliveries_published, mine, places)
 
-    async def _send(self, name: str, records: Sequence[Record]) -> bool:
-        """Send to one topic. False when the broker did not take them in time, which leaves them to the relay."""
+    @contextmanager
+    def _taking(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
+        """Those of these that no other call is publishing; none else does until the end of this."""
+        mine = [key for key in keys if key not in self._in_work]
+        self._in_work.update(mine)
         try:
-            await send_acked(self._topics[name], records, self.partitions.get(name, 1))
+            yield mine
+        finally:
+            self._in_work.difference_update(mine)
+
+    async def _send(self, name: str, records: Sequence[Record]) -> list[Place]:
+        """Send to one topic. Nothing when the broker did not take them in time, which leaves them to the relay."""
+        if not records:
+            return []
+        try:
+            return await send_acked(self._topics[name], records, self.partitions.get(name, 1))
         except BrokerUnavailable as error:
             logger.warning("left to the relay: %s", error)
-            return False
-        return True
+            return []
 
 
 def _chunk(row: AnyRow) -> Chunk:

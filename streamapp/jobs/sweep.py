@@ -1,23 +1,31 @@
 """The relay and the sweep: what a crash left undone is found in the store and done.
 
-It publishes again what is committed and not published, ends what is past its time, and reduces a step whose last
-result was stored just before a crash. It looks at rows only, so it never touches what merely waits its turn.
+It publishes again what is committed and not published, ends what is past its time, reduces a step whose last result
+was stored just before a crash, and has `streamapp.jobs.lost` look for what no one will bring any more. One worker
+sweeps at a time: the one that has the lease. It is short, so another goes on soon after a worker died; one that stops
+in order gives it back. What each worker publishes of its own work needs no lease.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import math
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from streamapp.errors import StreamappError
+from streamapp.errors import StoreUnavailable, StreamappError
 from streamapp.identity import Run
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
-from streamapp.store import jobs, ledger, outbox
+from streamapp.store import jobs, leases, ledger, outbox
 from streamapp.store.chunks import complete_steps
 from streamapp.store.database import Database
 
@@ -28,6 +36,9 @@ logger = logging.getLogger(__name__)
 EVERY_S = 1.0
 GRACE_S = 5.0  # a row younger than this is being published by the one who wrote it
 LIMIT = 500
+LEASE, LEASE_S = "sweep", 5.0
+RENEW_S = 1.0  # a lease that was renewed this long ago is renewed before the next part of a round
+LOOK_S = 5.0  # between two looks for what was lost
 
 
 class Sweeper:
@@ -39,35 +50,64 @@ class Sweeper:
         publisher: Publisher,
         progress: Progress,
         collector: Collector,
+        lost: LostAndFound,
         predictors: tuple[str, ...],
         job_timeout_s: float,
+        tidy: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._database = database
         self._publisher = publisher
         self._progress = progress
         self._collector = collector
+        self._lost = lost
         self._predictors = predictors
         self._job_timeout_s = job_timeout_s
+        self._tidy = tidy
         self._stop = asyncio.Event()
         self._reducing: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._renewed = self._looked = -math.inf
 
     async def run(self) -> None:
-        """Sweep, wait, and again, until `stop`."""
+        """Sweep, wait, and again, until `stop`; then the next one may sweep at once."""
         while not self._stop.is_set():
             await self.sweep()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), EVERY_S)
+        await _guarded("giving back the lease", self._database.write(leases.release, LEASE, self.owner))
 
     def stop(self) -> None:
-        """End `run` after the sweep that is in work."""
+        """End `run` after the part of the sweep that is in work."""
         self._stop.set()
 
     async def sweep(self, grace_s: float = GRACE_S) -> None:
-        """One round. Never raises: what one part meets holds up none of the others."""
-        await _guarded("relaying", self._relay(grace_s))
-        await _guarded("topping up", self._progress.top_up(self._predictors))
-        await _guarded("ending what is overdue", self._end_overdue())
-        await _guarded("looking for complete steps", self._reduce(grace_s))
+        """One round, if this one has the lease. Never raises: what one part meets holds up none of the others."""
+        parts: tuple[tuple[str, Callable[[], Coroutine[Any, Any, None]]], ...] = (
+            ("relaying", lambda: self._relay(grace_s)),
+            ("topping up", lambda: self._progress.top_up(self._predictors)),
+            ("ending what is overdue", self._end_overdue),
+            ("looking for complete steps", lambda: self._reduce(grace_s)),
+            ("looking for what was lost", self._look),
+            *((("tidying", self._tidy),) if self._tidy else ()),
+        )
+        for what, part in parts:
+            if self._stop.is_set() or not await self._has_lease():
+                return
+            await _guarded(what, part())
+
+    async def _has_lease(self) -> bool:
+        """Renewed before each part whose predecessors took long: what takes longer than the lease, another goes on."""
+        now = time.monotonic()
+        if now - self._renewed < RENEW_S:
+            return True
+        try:
+            held = await self._database.write(leases.hold, LEASE, self.owner, LEASE_S)
+        except StoreUnavailable as error:
+            logger.warning("the sweep waits, because %s", error)
+            return False
+        self._renewed = now if held else -math.inf
+        return held
 
     async def _relay(self, grace_s: float) -> None:
         left = await self._database.read(outbox.unpublished_jobs, grace_s, LIMIT)
@@ -85,6 +125,15 @@ class Sweeper:
             self._reducing.add(task)
             task.add_done_callback(self._reducing.discard)
 
+    async def _look(self) -> None:
+        """In a task of its own: a broker that does not answer holds up nothing."""
+        if self._looking is not None and not self._looking.done():
+            return
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._looked = time.monotonic()
+            look = _guarded("looking for what was lost", self._lost.look())
+            self._looking = asyncio.create_task(look, name="lost-and-found")
+
     async def _end_overdue(self) -> None:
         for row in await self._database.read(jobs.overdue, self._job_timeout_s, LIMIT):
             run = Run(row.tenant, row.id, row.run)
@@ -94,7 +143,7 @@ class Sweeper:
                 await self._progress.fail(run, f"it was not done after {self._job_timeout_s / 3600:.1f} hours")
 
 
-async def _guarded(what: str, work: Coroutine[Any, Any, None]) -> None:
+async def _guarded(what: str, work: Coroutine[Any, Any, object]) -> None:
     try:
         await work
     except StreamappError as error:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from streamapp.identity import Run
 from streamapp.store.schema import chunks, clock, jobs, tenants
 from streamapp.store.sql import AnyRow
+from streamapp.store.times import elapsed
 
 __all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
 
@@ -126,7 +127,7 @@ def complete_steps(connection: Connection, grace_s: float, limit: int) -> Sequen
     )
     complete = and_(jobs.c.status == "running", jobs.c.unfinished == 0)
     query = select(jobs.c.tenant, jobs.c.id, jobs.c.run, jobs.c.step).where(complete)
-    return connection.execute(query.where(last.scalar_subquery() < clock() - grace_s).limit(limit)).all()
+    return connection.execute(query.where(elapsed(last.scalar_subquery(), grace_s)).limit(limit)).all()
 
 
 def _drop(connection: Connection, run: Run, step: int) -> None:

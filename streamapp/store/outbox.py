@@ -1,65 +1,107 @@
 """The outbox is a column: what a state says should be on a topic, and `published_at` does not yet say that it is.
 
 A step commits its change together with what it is about to publish; a crash in between leaves rows that `unpublished_*`
-finds. Publishing twice is harmless, since every step may run twice.
+finds. Publishing twice is harmless, since every step may run twice. Beside the time stands the place, partition and
+offset, where the broker put the message: `streamapp.store.suspects` compares it with what the groups have read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, not_, select, tuple_, update
+from sqlalchemy import Connection, Table, Update, and_, bindparam, select, update
 
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING, ChunkKey
+from streamapp.store.dueness import due_at
 from streamapp.store.ledger import Due
-from streamapp.store.schema import chunks, clock, dead_letters, deliveries, jobs
+from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.sql import AnyRow
+from streamapp.store.times import elapsed
 
 __all__ = [
+    "Where",
     "chunks_published",
     "deliveries_published",
-    "forget_chunks",
-    "forget_deliveries",
-    "forget_jobs",
     "jobs_published",
     "unpublished_chunks",
     "unpublished_jobs",
 ]
 
-
-def jobs_published(connection: Connection, runs: Sequence[Run]) -> None:
-    """The broker has these jobs."""
-    keys = tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_([(run.tenant, run.job, run.run) for run in runs])
-    connection.execute(update(jobs).where(keys).values(published_at=clock()))
+#: The partition and the offset of a message.
+Where = tuple[int, int]
 
 
-def chunks_published(connection: Connection, keys: Sequence[ChunkKey]) -> None:
-    """The broker has these chunks."""
-    columns = (chunks.c.tenant, chunks.c.job, chunks.c.run, chunks.c.step, chunks.c.predictor, chunks.c.chunk)
-    values = [(key.run.tenant, key.run.job, key.run.run, key.step, key.predictor, key.chunk) for key in keys]
-    connection.execute(update(chunks).where(tuple_(*columns).in_(values)).values(published_at=clock()))
+def _published(table: Table, *key: str) -> Update:
+    """One statement for any number of rows: several hundred in an IN take longer to spell than to run."""
+    named = (table.c[name] == bindparam(f"key_{name}") for name in key)
+    statement = update(table).where(*named).values(published_at=clock())
+    return statement.values(sent_partition=bindparam("partition"), sent_offset=bindparam("offset"))
 
 
-def deliveries_published(connection: Connection, due: Sequence[Due]) -> None:
-    """The broker has these deliveries.
+JOB = _published(jobs, "tenant", "id", "run")
+CHUNK = _published(chunks, "tenant", "job", "run", "step", "predictor", "chunk")
+DELIVERY = _published(deliveries, "id", "attempts").where(due_at() == bindparam("key_due_at"))
 
-    One that has been tried since is left alone: that attempt may have failed before this is noted, and then the
-    message for the next one is yet to be published.
+
+def jobs_published(connection: Connection, runs: Sequence[Run], places: Sequence[Where]) -> None:
+    """The broker has these jobs, each at its place."""
+    rows = [
+        {"key_tenant": run.tenant, "key_id": run.job, "key_run": run.run, "partition": partition, "offset": offset}
+        for run, (partition, offset) in zip(runs, places, strict=True)
+    ]
+    if rows:
+        connection.execute(JOB, rows)
+
+
+def chunks_published(connection: Connection, keys: Sequence[ChunkKey], places: Sequence[Where]) -> None:
+    """The broker has these chunks, each at its place."""
+    rows = [
+        {
+            "key_tenant": key.run.tenant,
+            "key_job": key.run.job,
+            "key_run": key.run.run,
+            "key_step": key.step,
+            "key_predictor": key.predictor,
+            "key_chunk": key.chunk,
+            "partition": partition,
+            "offset": offset,
+        }
+        for key, (partition, offset) in zip(keys, places, strict=True)
+    ]
+    if rows:
+        connection.execute(CHUNK, rows)
+
+
+def deliveries_published(connection: Connection, due: Sequence[Due], places: Sequence[Where]) -> None:
+    """The broker has these deliveries, each at its place.
+
+    One that has been tried or put off since is left alone: that may have been before this is noted, and then the
+    message for the next time is yet to be published.
     """
-    seen = tuple_(deliveries.c.id, deliveries.c.attempts).in_([(each.id, each.attempts) for each in due])
-    connection.execute(update(deliveries).where(seen).values(published_at=clock()))
+    rows = [
+        {
+            "key_id": each.id,
+            "key_attempts": each.attempts,
+            "key_due_at": each.due_at,
+            "partition": partition,
+            "offset": offset,
+        }
+        for each, (partition, offset) in zip(due, places, strict=True)
+    ]
+    if rows:
+        connection.execute(DELIVERY, rows)
 
 
 def unpublished_jobs(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
     """Queued jobs that were reserved more than `grace_s` seconds ago and that the broker may not have."""
-    left = and_(jobs.c.status == "queued", jobs.c.published_at.is_(None), jobs.c.created_at < clock() - grace_s)
+    left = and_(jobs.c.status == "queued", jobs.c.published_at.is_(None), elapsed(jobs.c.created_at, grace_s))
     return connection.execute(select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(left).limit(limit)).all()
 
 
 def unpublished_chunks(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
     """Chunks that were given a credit more than `grace_s` seconds ago and that the broker may not have."""
-    left = and_(chunks.c.state == FLYING, chunks.c.published_at.is_(None), chunks.c.flying_at < clock() - grace_s)
+    left = and_(chunks.c.state == FLYING, chunks.c.published_at.is_(None), elapsed(chunks.c.flying_at, grace_s))
     query = (
         select(chunks, jobs.c.document, jobs.c.media_type, jobs.c.deadline, jobs.c.size.label("document_size"))
         .join(jobs, and_(jobs.c.tenant == chunks.c.tenant, jobs.c.id == chunks.c.job))
@@ -67,28 +109,3 @@ def unpublished_chunks(connection: Connection, grace_s: float, limit: int) -> Se
         .limit(limit)
     )
     return connection.execute(query).all()
-
-
-def forget_jobs(connection: Connection, age_s: float) -> int:
-    """Queued jobs whose message is lost are unpublished again. Returns how many."""
-    lost = and_(jobs.c.status == "queued", jobs.c.published_at < clock() - age_s, not_(_buried(jobs.c.id)))
-    return connection.execute(update(jobs).where(lost).values(published_at=None)).rowcount
-
-
-def forget_chunks(connection: Connection, predictor: str, age_s: float) -> int:
-    """Flying chunks whose message, or whose result's, is lost are unpublished again. Returns how many."""
-    flying = and_(chunks.c.state == FLYING, chunks.c.predictor == predictor)
-    lost = and_(flying, chunks.c.published_at < clock() - age_s, not_(_buried(chunks.c.job)))
-    return connection.execute(update(chunks).where(lost).values(published_at=None)).rowcount
-
-
-def forget_deliveries(connection: Connection, kind: str, age_s: float) -> int:
-    """Pending deliveries whose message is lost are unpublished again. Returns how many."""
-    waits = and_(deliveries.c.state == "pending", deliveries.c.kind == kind, deliveries.c.next_attempt_at.is_(None))
-    lost = and_(waits, deliveries.c.published_at < clock() - age_s)
-    return connection.execute(update(deliveries).where(lost).values(published_at=None)).rowcount
-
-
-def _buried(job: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a message of this job is an open dead letter."""
-    return exists().where(dead_letters.c.job == job, dead_letters.c.state == "open")

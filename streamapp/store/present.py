@@ -22,6 +22,7 @@ from streamapp.resources import (
 )
 from streamapp.store import inbox, jobs, ledger, reports, workers
 from streamapp.store.cursor import Cursor, pack
+from streamapp.store.reservations import Reservation
 from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow
 
@@ -31,6 +32,7 @@ __all__ = [
     "present_inbox",
     "present_job",
     "present_jobs",
+    "present_new",
     "present_notification",
     "present_workers",
 ]
@@ -47,6 +49,11 @@ def present_job(connection: Connection, tenant: str, job: str, *, whole: bool) -
         resource.report = _report(connection, run)
         resource.deliveries = [present_delivery(each) for each in ledger.of_job(connection, run)]
     return resource
+
+
+def present_new(made: Reservation) -> JobResource:
+    """A job that was reserved just now: all that there is to show, without reading anything."""
+    return _resource(made.row, made.position, None)
 
 
 def present_jobs(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> JobList:
@@ -102,14 +109,18 @@ def present_workers(connection: Connection) -> list[WorkerResource]:
 
 
 def _job(connection: Connection, row: AnyRow) -> JobResource:
+    return _resource(row, jobs.position(connection, row), _eta_s(connection, row))
+
+
+def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobResource:
     return JobResource(
         id=row.id,
         task=row.task,
         name=row.name,
         status=row.status,
         progress=Progress(done=row.done, total=row.total),
-        position=jobs.position(connection, row),
-        eta_s=_eta_s(connection, row),
+        position=position,
+        eta_s=eta_s,
         created_at=_time(row.created_at),
         started_at=_maybe_time(row.started_at),
         finished_at=_maybe_time(row.finished_at),

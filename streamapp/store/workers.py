@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, select
 from streamapp.models import WorkerBeat
 from streamapp.store.schema import clock, workers
 from streamapp.store.sql import AnyRow, upsert
+from streamapp.store.times import within
 
 __all__ = ["ALIVE_S", "alive", "count", "heard"]
 
@@ -40,11 +41,11 @@ def heard(connection: Connection, beat: WorkerBeat) -> None:
 def alive(connection: Connection) -> Sequence[AnyRow]:
     """The workers heard of within `ALIVE_S` seconds, with ``seen_s``, the seconds since."""
     seen = (clock() - workers.c.seen_at).label("seen_s")
-    return connection.execute(select(workers, seen).where(workers.c.seen_at > clock() - ALIVE_S)).all()
+    return connection.execute(select(workers, seen).where(within(workers.c.seen_at, ALIVE_S))).all()
 
 
 def count(connection: Connection) -> int:
     """How many are alive."""
     return connection.execute(
-        select(func.count()).select_from(workers).where(workers.c.seen_at > clock() - ALIVE_S)
+        select(func.count()).select_from(workers).where(within(workers.c.seen_at, ALIVE_S))
     ).scalar_one()

@@ -43,11 +43,11 @@ class PageViews:
         self._refuse_other_sites(request)
         fields = await read_fields(request)
         try:
-            row = await self.api.intake.submit(DEFAULT_TENANT, parse_submission(fields))
+            made = await self.api.intake.submit(DEFAULT_TENANT, parse_submission(fields))
         except Refused as refused:
             kept = {name: value for name, value in fields.items() if name in ("task", "text", "email")}
             return await self._home(request, refused.problem, kept)
-        raise web.HTTPSeeOther(f"/jobs/{row.id}")
+        raise web.HTTPSeeOther(f"/jobs/{made.row.id}")
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /jobs/{id}."""

@@ -21,6 +21,7 @@ from streamapp.intake.service import Intake
 from streamapp.intake.submission import parse_submission
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
+from streamapp.store.sql import AnyRow
 from streamapp.tasks.echo import Echo
 from streamapp.tasks.registry import Registry
 from streamapp.testing.deployment import Deployment
@@ -140,8 +141,8 @@ async def test_a_race_with_planning_stopped(stores: list[Database], tmp_path: Pa
     """What decides is the reservation, not what follows it; losers leave no document and publish nothing."""
     published: list[Run] = []
 
-    async def publish(runs: Sequence[Run]) -> None:
-        published.extend(runs)
+    async def publish(rows: Sequence[AnyRow]) -> None:
+        published.extend(Run(row.tenant, row.id, row.run) for row in rows)
 
     blobs = Blobs((tmp_path / "blobs").as_uri())
     intakes = [Intake(Registry([Echo()]), store, blobs, publish) for store in stores]
@@ -154,7 +155,7 @@ async def test_a_race_with_planning_stopped(stores: list[Database], tmp_path: Pa
         )
         won = [not isinstance(outcome, Refused) for outcome in outcomes]
         assert won in ([True, False, True, False], [False, True, False, True])
-        rows = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+        rows = [outcome.row for outcome in outcomes if not isinstance(outcome, BaseException)]
         assert len({row.id for row in rows}) == 1
         with blobs.open(rows[0].document) as document:
             assert document.read().decode() == bodies[won.index(True)].text
@@ -167,7 +168,7 @@ async def test_a_request_that_is_cancelled_within_its_write(stores: list[Databas
     """The write stands all the same, so the document stays too: a client that asks again gets a job that can run."""
     blobs = Blobs((tmp_path / "blobs").as_uri())
 
-    async def publish(runs: Sequence[Run]) -> None:
+    async def publish(rows: Sequence[AnyRow]) -> None:
         """Nothing."""
 
     intake = Intake(Registry([Echo()]), stores[0], blobs, publish)
@@ -184,6 +185,6 @@ async def test_a_request_that_is_cancelled_within_its_write(stores: list[Databas
     free.set()
     await busy
 
-    row = await intake.submit(TENANT, body, job_id=identity)
+    row = (await intake.submit(TENANT, body, job_id=identity)).row
     with blobs.open(row.document) as document:
         assert document.read().decode() == LONG

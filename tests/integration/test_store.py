@@ -24,16 +24,27 @@ from streamapp.store.reservations import reserve
 from streamapp.store.schema import chunks, deliveries, jobs, metadata
 from streamapp.tasks.contract import Report
 from tests.integration import postgresql
-from tests.unit.store import test_credits, test_ledger, test_migrations, test_outbox, test_reservations, test_steps
-from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, running, some_chunks
-
-SHARED: tuple[ModuleType, ...] = (
+from tests.unit.store import (
     test_credits,
+    test_leases,
     test_ledger,
     test_migrations,
     test_outbox,
     test_reservations,
     test_steps,
+    test_suspects,
+)
+from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, running, some_chunks
+
+SHARED: tuple[ModuleType, ...] = (
+    test_credits,
+    test_leases,
+    test_ledger,
+    test_migrations,
+    test_outbox,
+    test_reservations,
+    test_steps,
+    test_suspects,
 )
 for module in SHARED:
     tests = {name: value for name, value in vars(module).items() if name.startswith("test_")}

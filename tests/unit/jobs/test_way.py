@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import pytest
 from streamapp.errors import BadDocument, StoreUnavailable
 from streamapp.identity import Run
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher, key_of
@@ -18,6 +20,7 @@ from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.taskwork import Begun
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, Job, WorkerBeat
+from streamapp.sending import Place
 from streamapp.store import jobs as job_rows
 from streamapp.store import outbox
 from streamapp.store.database import Database
@@ -35,6 +38,7 @@ class FakePublisher:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._offsets = itertools.count()
         self.away = False
         self.runs: list[Run] = []
         self.rows: list[AnyRow] = []
@@ -44,19 +48,37 @@ class FakePublisher:
         """Keep them."""
         if runs and not self.away:
             self.runs += runs
-            await self._database.write(outbox.jobs_published, runs)
+            await self._database.write(outbox.jobs_published, runs, self._places(runs))
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
         """Keep them."""
         if rows and not self.away:
             self.rows += rows
-            await self._database.write(outbox.chunks_published, [key_of(row) for row in rows])
+            await self._database.write(outbox.chunks_published, [key_of(row) for row in rows], self._places(rows))
 
     async def deliveries(self, due: Sequence[Due]) -> None:
         """Keep them."""
         if due and not self.away:
             self.due += due
-            await self._database.write(outbox.deliveries_published, due)
+            await self._database.write(outbox.deliveries_published, due, self._places(due))
+
+    def _places(self, sent: Sequence[Any]) -> list[Place]:
+        return [Place(0, next(self._offsets)) for _ in sent]
+
+
+class FakeLostAndFound:
+    """Counts the looks, which wait while `gate` is clear."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def look(self) -> int:
+        """Find nothing."""
+        self.looks += 1
+        await self.gate.wait()
+        return 0
 
 
 class FakeWorkshop:
@@ -93,7 +115,13 @@ class Way:
         self.progress = Progress(database, publisher)
         self.planner = Planner(database, workshop, self.progress)
         self.collector = Collector(database, workshop, self.progress)
-        self.sweeper = Sweeper(database, publisher, self.progress, self.collector, ("model",), 100.0)
+        self.lost = FakeLostAndFound()
+        self.sweeper = self.another_sweeper(database)
+
+    def another_sweeper(self, database: Database) -> Sweeper:
+        """One more worker's."""
+        publisher, lost = cast(Publisher, self.publisher), cast(LostAndFound, self.lost)
+        return Sweeper(database, publisher, self.progress, self.collector, lost, ("model",), 100.0)
 
     async def results(self, rows: Sequence[AnyRow]) -> None:
         """What a model worker sends for these chunks."""

@@ -18,7 +18,7 @@ def test_unpublished_jobs(database: Database) -> None:
     left, young, published, planned = reserved(database), reserved(database), reserved(database), running(database)
     for run in (left, published, planned):
         put(database, jobs, {"id": run.job}, created_at=clock() - 6.0)
-    database.write_sync(outbox.jobs_published, [published])
+    database.write_sync(outbox.jobs_published, [published], [(0, 1)])
     assert [row.id for row in database.read_sync(outbox.unpublished_jobs, 5.0, 10)] == [left.job]
     assert young.job in {row.id for row in database.read_sync(outbox.unpublished_jobs, 0.0, 10)}
     database.write_sync(job_rows.end, left, "cancelled")
@@ -31,10 +31,31 @@ def test_unpublished_chunks(database: Database) -> None:
     rows = fly(database, 3)
     assert database.read_sync(outbox.unpublished_chunks, 5.0, 10) == []
     put(database, chunks, {"state": "flying"}, flying_at=clock() - 6.0)
-    database.write_sync(outbox.chunks_published, [key(run, 0)])
+    database.write_sync(outbox.chunks_published, [key(run, 0)], [(0, 1)])
     land(database, rows[1:2])
     (left,) = database.read_sync(outbox.unpublished_chunks, 5.0, 10)
     assert (left.chunk, left.document_size, left.payload) == (2, 5, b"[{},{}]")
+
+
+def test_the_place_is_kept(database: Database) -> None:
+    """I expect each row to say where its own message was put last, however many are noted at once."""
+    run = running(database, chunks=300)
+    fly(database, 300)
+    keys = [key(run, number) for number in range(300)]
+    database.write_sync(outbox.chunks_published, keys, [(number % 8, 10**10 + number) for number in range(300)])
+    database.write_sync(outbox.chunks_published, keys[7:8], [(3, 99)])
+    kept = {row.chunk: (row.sent_partition, row.sent_offset) for row in rows_of(database, chunks)}
+    assert kept == {**{number: (number % 8, 10**10 + number) for number in range(300)}, 7: (3, 99)}
+    assert all(row.published_at is not None for row in rows_of(database, chunks))
+
+    queued = reserved(database)
+    database.write_sync(outbox.jobs_published, [queued], [(5, 6)])
+    row = row_of(database, jobs, id=queued.job)
+    assert (row.sent_partition, row.sent_offset) == (5, 6)
+    due = database.write_sync(ledger.enter, queued, "succeeded", "email", "r@example.org")
+    database.write_sync(outbox.deliveries_published, [due], [(1, 2)])
+    row = row_of(database, deliveries, id=due.id)
+    assert (row.sent_partition, row.sent_offset) == (1, 2)
 
 
 def test_a_notification_is_one_line_in_the_inbox(database: Database) -> None:

@@ -1,0 +1,135 @@
+"""One worker sweeps at a time, and what one call publishes no other does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pytest
+from faust.types import TopicT
+
+from streamapp.errors import BrokerUnavailable
+from streamapp.identity import Run
+from streamapp.jobs import publish, sweep
+from streamapp.jobs.publish import Publisher
+from streamapp.jobs.sweep import LEASE, Sweeper
+from streamapp.sending import Place
+from streamapp.store import leases, outbox
+from streamapp.store.database import Database
+from streamapp.store.schema import clock, jobs
+from streamapp.store.schema import leases as lease_rows
+from streamapp.tasks.contract import Report
+from streamapp.topics import TopicNames
+from tests.unit.jobs.test_way import Way
+from tests.unit.store.rows import put, reserved, row_of, rows_of
+
+REPORT = Report(subject="Done", text="All of it.")
+
+
+async def stopped(sweeper: Sweeper) -> None:
+    """Run until it is stopped, which is soon."""
+    running = asyncio.create_task(sweeper.run())
+    await asyncio.sleep(0.1)
+    sweeper.stop()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_one_of_two_sweeps(database: Database) -> None:
+    """I expect the second to do nothing at all while the first has the lease, and all of it once that ran out."""
+    way = Way(database, REPORT)
+    second = way.another_sweeper(database)
+    await way.sweeper.sweep(0.0)
+    await asyncio.sleep(0.01)
+    left, looks = reserved(database), way.lost.looks
+    await second.sweep(0.0)
+    assert (way.publisher.runs, way.lost.looks) == ([], looks)
+    put(database, lease_rows, {"name": LEASE}, lease_until=clock() - 0.1)
+    await second.sweep(0.0)
+    assert way.publisher.runs == [left]
+    assert row_of(database, lease_rows).owner == second.owner
+
+
+async def test_who_stops_gives_the_lease_back(database: Database) -> None:
+    """I expect the next one to sweep at once, and one that stops without it to give back nothing."""
+    way = Way(database, REPORT)
+    second, third = way.another_sweeper(database), way.another_sweeper(database)
+    await stopped(way.sweeper)
+    assert rows_of(database, lease_rows) == []
+    await second.sweep(0.0)
+    await stopped(third)
+    assert row_of(database, lease_rows).owner == second.owner
+
+
+async def test_a_part_that_takes_too_long_costs_the_lease(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect the rest of a round to be left to the one who took the lease meanwhile."""
+    monkeypatch.setattr(sweep, "RENEW_S", 0.0)
+    way = Way(database, REPORT)
+    late = reserved(database, deadline=1.0)
+
+    async def long(runs: Sequence[Run]) -> None:
+        put(database, lease_rows, {"name": LEASE}, lease_until=clock() - 0.1)
+        assert database.write_sync(leases.hold, LEASE, "another", 5.0)
+
+    monkeypatch.setattr(way.publisher, "jobs", long)
+    await way.sweeper.sweep(0.0)
+    assert row_of(database, jobs, id=late.job).status == "queued"
+
+
+async def test_a_look_that_hangs_holds_up_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect sweeps to go on while a look waits for the broker, and not to begin a second one."""
+    monkeypatch.setattr(sweep, "LOOK_S", 0.0)
+    way = Way(database, REPORT)
+    way.lost.gate.clear()
+    for _ in range(3):
+        async with asyncio.timeout(5):
+            await way.sweeper.sweep(0.0)
+        await asyncio.sleep(0.01)
+    assert way.lost.looks == 1
+    way.lost.gate.set()
+    await asyncio.sleep(0.01)
+    await way.sweeper.sweep(0.0)
+    await asyncio.sleep(0.01)
+    assert way.lost.looks == 2
+
+
+class Broker:
+    """Takes messages while `gate` is set, and refuses them while it is `away`."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.away = False
+        self.gate = asyncio.Event()
+
+    async def send_acked(self, topic: TopicT, records: Sequence[Any], partitions: int) -> list[Place]:
+        """Where they are."""
+        self.sent += len(records)
+        await self.gate.wait()
+        if self.away:
+            raise BrokerUnavailable("it is away")
+        return [Place(3, 100 + number) for number in range(len(records))]
+
+
+async def test_what_is_being_published_is_not_published_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect a job that the broker takes long for to be left to the one who is at it, until that is over."""
+    broker = Broker()
+    monkeypatch.setattr(publish, "send_acked", broker.send_acked)
+    names = TopicNames("t.")
+    publisher = Publisher(database, {names.inference: cast(TopicT, None)}, names)
+    one, other = reserved(database), reserved(database)
+    first = asyncio.create_task(publisher.jobs([one]))
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(publisher.jobs([one, other]))
+    await asyncio.sleep(0.05)
+    assert broker.sent == 2
+    broker.away = True
+    broker.gate.set()
+    await asyncio.gather(first, second)
+    assert len(database.read_sync(outbox.unpublished_jobs, 0.0, 10)) == 2
+    broker.away = False
+    await publisher.jobs([one, other])
+    assert broker.sent == 4
+    assert [(row.sent_partition, row.sent_offset) for row in rows_of(database, jobs)] == [(3, 100), (3, 101)]
