@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import faust
 
 from streamapp.flow import DeadLetters, Flow
+from streamapp.leaving import leave
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
 
-__all__ = ["inference_agents", "jobs_agents"]
+__all__ = ["inference_agents", "jobs_agents", "run_or_leave"]
+
+logger = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[None]]
 
@@ -18,6 +23,7 @@ PLANS = 2  # as many as the workshop has processes
 RESULTS = 256
 NOTICES = 64
 LETTERS = 16
+MAILS_IN_LINE = 512  # several domains' lines in streamapp.delivery.lanes, for a second each
 
 
 def jobs_agents(
@@ -40,7 +46,7 @@ def jobs_agents(
         _agent(app, topics[ChunkResult], Flow("results", collect, dead, RESULTS)),
         _agent(app, topics[WorkerBeat], Flow("beats", beat, dead, 1)),
         _agent(app, topics[DeadLetter], Flow("dead-letter", letter, dead, LETTERS)),
-        _agent(app, email, Flow("email", mail, dead, mails)),
+        _agent(app, email, Flow("email", mail, dead, mails + MAILS_IN_LINE)),
         _agent(app, notification, Flow("notification", notify, dead, NOTICES)),
     ]
 
@@ -60,7 +66,27 @@ def inference_agents(
 
 def _agent(app: faust.App, topic: Any, flow: Flow) -> Flow:
     async def agent(stream: Any) -> None:
-        await flow.run(stream)
+        await run_or_leave(flow, stream, lambda: app.should_stop)
 
+    flow.topic = topic.get_topic_name()
     app.agent(topic, name=flow.name)(agent)
     return flow
+
+
+async def run_or_leave(flow: Flow, stream: Any, stopping: Callable[[], bool]) -> None:
+    """Run a flow for as long as the app runs. One that ends before takes the process with it.
+
+    Faust would restart an agent that raised, after a commit, and leave one that returned dead in a worker that looks
+    healthy: its messages would wait for ever.
+    """
+    try:
+        await flow.run(stream)
+    except asyncio.CancelledError:
+        raise  # by Faust, which stops it, or starts it again after a rebalance
+    except BaseException as error:
+        if stopping():
+            raise
+        logger.exception("agent %s died", flow.name)
+        leave(f"agent {flow.name} died: {error!r}")
+    if not stopping():
+        leave(f"agent {flow.name} has ended by itself")

@@ -6,24 +6,29 @@ The options follow from what Faust's source does; docs/adr/0003 says which and w
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import faust
 from faust.app.base import BootStrategy
 from faust.types import TopicT
 
+from streamapp import membership
 from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
+from streamapp.leaving import SOFTWARE, Deadline, leave, pulse
 from streamapp.models import Record
 from streamapp.sending import send_acked
 from streamapp.settings import Settings, load_settings
-from streamapp.slots import take_slot
+from streamapp.slots import instance_id, reading
 from streamapp.wire import StrictSchema
 
 __all__ = [
+    "STAND_STILL_S",
+    "BoundedWorker",
     "LifecycleApp",
     "Parts",
     "WithoutWeb",
@@ -34,8 +39,15 @@ __all__ = [
     "topic",
 ]
 
+logger = logging.getLogger(__name__)
+
 MiB = 1024 * 1024
+# a model worker drains (8) and stops well before its supervisor kills it (12); then the jobs worker stops, and ends
+# by force (18) while whoever runs it still waits (20 and more)
 DRAIN_S = 8.0
+HAND_OVER_S = 2.0  # beside 10 to miss a dead worker and 2 to hear of it: 15 in all are promised
+STOP_S = 18.0
+STAND_STILL_S = 60.0  # of the jobs worker's event loop
 CONFIGURATION, UNAVAILABLE = 78, 69  # EX_CONFIG and EX_UNAVAILABLE of sysexits(3)
 
 
@@ -66,23 +78,46 @@ class WithoutWeb(BootStrategy):
 
 
 class LifecycleApp(faust.App):
-    """A Faust app that starts and stops its `parts` with it, and says in a sentence why it can't start."""
+    """A Faust app that starts and stops its `parts` with it, and ends for certain when it can't go on or can't stop.
+
+    `stand_still_s` is how long its event loop may be blocked, 0 for ever; `watch` runs from start to stop.
+    """
 
     parts: Parts
     flows: Sequence[Flow] = ()
+    watch: Callable[[], Coroutine[Any, Any, None]] | None = None
+    stand_still_s = 0.0
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._instance = str(options.get("consumer_group_instance_id"))  # Faust minds a change after it was asked for
+        self.deadline = Deadline(STOP_S, self._left)
+        self.exit_code = 0
+        self._beside: list[asyncio.Task[None]] = []
 
     async def on_first_start(self) -> None:
         """Start the parts: nothing is consumed before they are ready."""
         await super().on_first_start()
+        reads = (name for agent in self.agents.values() for name in agent.get_topic_names())
+        self.conf.consumer_group_instance_id = reading(self._instance, str(self.conf.canonical_url), reads)
         try:
             await self.parts.start()
         except (ConfigurationError, BrokerUnavailable, StoreUnavailable) as error:
             _leave(error)
+        self._beside.append(asyncio.create_task(membership.watch(self, DRAIN_S), name="membership"))
 
     async def on_started(self) -> None:
-        """Everything runs."""
+        """Everything runs; from now on it is looked after."""
         await super().on_started()
         await self.parts.started()
+        if self.stand_still_s:
+            self._beside.append(asyncio.create_task(pulse(self.stand_still_s, self.deadline), name="pulse"))
+        if self.watch is not None:
+            self._beside.append(asyncio.create_task(self.watch(), name="watchdog"))
+
+    async def _consumer_wait_empty(self, consumer: Any, logger: Any) -> None:
+        """In a rebalance Faust calls this, and would wait without a bound."""
+        await membership.hand_over(consumer, self.flows, HAND_OVER_S)
 
     async def on_stop(self) -> None:
         """Take nothing more, finish what is in hand or hand it back, and only then let Faust stop.
@@ -90,17 +125,56 @@ class LifecycleApp(faust.App):
         Faust's own wait for unacknowledged messages has no bound. Ours has; what is left after it stays
         unacknowledged, since `noack()` streams acknowledge nothing by themselves, and comes again elsewhere.
         """
+        self.deadline.arm()
         self.flow_control.suspend()
-        await self.parts.draining()
-        await asyncio.gather(*(flow.drain(DRAIN_S) for flow in self.flows))
+        for task in self._beside:
+            task.cancel()
+        draining = (self.parts.draining(), *(flow.drain(DRAIN_S) for flow in self.flows))
+        for ended in await asyncio.gather(*draining, return_exceptions=True):
+            if isinstance(ended, Exception):
+                logger.error("draining raised", exc_info=ended)
+            if ended is not None and ended is not True:
+                self.exit_code = SOFTWARE
         self.conf.stream_wait_empty = False
         await self.parts.stop()
         await super().on_stop()
+
+    def _crash(self, reason: BaseException) -> None:
+        """Leave before Faust's own crash path cancels agents and commits; mode calls this from any thread."""
+        if self.should_stop:
+            super()._crash(reason)
+        else:
+            leave(f"something crashed: {reason!r}")
+
+    def _left(self) -> str:
+        """What has not ended when the time to stop is over, and comes again elsewhere."""
+        left = [f"{work.tp.topic} {work.tp.partition} {work.offset}" for flow in self.flows for work in flow.in_work()]
+        return f"stopping took more than {STOP_S:.0f} s; handed back: {', '.join(left) or 'nothing'}"
+
+
+class BoundedWorker(faust.Worker):
+    """Faust's worker, whose end is bounded from the first SIGTERM or Ctrl-C on, also while it starts."""
+
+    app: LifecycleApp
+
+    def install_signal_handlers(self) -> None:
+        """Faust's own, which run on the event loop, and one that starts the clock also when the loop is blocked."""
+        super().install_signal_handlers()
+        self.app.deadline.prepare()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.app.deadline.arm())
+
+    def stop_and_shutdown(self) -> None:
+        """Stop, and end the process: Python itself would wait for threads of predictors that may never return."""
+        super().stop_and_shutdown()
+        logging.shutdown()
+        os._exit(self.app.exit_code)
 
 
 def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
     """The options of both apps; `role` tells their static members apart (KIP-345)."""
     return {
+        "Worker": BoundedWorker,
         "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
         "processing_guarantee": "at_least_once",
         "topic_partitions": settings.topic_partitions,
@@ -109,7 +183,7 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
         "topic_disable_leader": True,
         "store": "memory://",
         "datadir": str(settings.home / "faust"),
-        "consumer_group_instance_id": f"{socket.gethostname()}-{role}-{take_slot(settings.home / 'slots', role)}",
+        "consumer_group_instance_id": instance_id(settings.home / "slots", role),
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": 8 * MiB,
         "producer_max_request_size": 8 * MiB,
@@ -117,7 +191,8 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
         "producer_acks": -1,
         "broker_session_timeout": 10.0,
         "broker_heartbeat_interval": 2.0,
-        "broker_commit_interval": 1.0,
+        # what is done and not committed is done again after a crash, and a chunk's work costs more than a commit
+        "broker_commit_interval": 0.2 if role == "inference" else 1.0,
         "broker_request_timeout": 30.0,
         "stream_buffer_maxsize": 256,
         "stream_wait_empty": True,

@@ -10,7 +10,7 @@ import functools
 import faust
 
 from streamapp import agents, web
-from streamapp.apps import LifecycleApp, build_or_leave, faust_options, leave_misconfigured, topic
+from streamapp.apps import STAND_STILL_S, LifecycleApp, build_or_leave, faust_options, leave_misconfigured, topic
 from streamapp.delivery.mail import SmtpMail, parse_smtp_url
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
@@ -21,14 +21,18 @@ from streamapp.intake.operators import Operators
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
+from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
 from streamapp.jobs.lifecycle import JobsWorker
+from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
+from streamapp.jobs.offsets import Offsets, lines
 from streamapp.jobs.plan import Planner
+from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.sweep import Sweeper
-from streamapp.jobs.workshop import Workshop
+from streamapp.jobs.workshop import TIMEOUT_S, Workshop
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
 from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings
@@ -37,6 +41,7 @@ from streamapp.tasks.registry import load_registry
 from streamapp.topics import TopicNames
 from streamapp.ui.pages import Pages
 from streamapp.ui.views import PageViews
+from streamapp.watchdog import GroupOffsets, Watchdog
 
 __all__ = ["jobs_app"]
 
@@ -49,7 +54,8 @@ def jobs_app() -> faust.App:
 
 def _jobs_app(settings: Settings) -> faust.App:
     registry = load_registry(settings.tasks, settings.only_tasks)
-    server = SmtpMail(parse_smtp_url(settings.smtp_url or local_smtp_url(settings.home)), settings.mail_timeout_s)
+    address = parse_smtp_url(settings.smtp_url or local_smtp_url(settings.home))
+    server = SmtpMail(address, settings.mail_timeout_s, settings.mail_concurrency)
     names = TopicNames(settings.topic_prefix)
     app = LifecycleApp(settings.group, **faust_options(settings, "jobs"))
     inference = topic(app, names.inference, Job)
@@ -70,13 +76,22 @@ def _jobs_app(settings: Settings) -> faust.App:
     progress = Progress(database, publisher)
     planner = Planner(database, workshop, progress)
     collector = Collector(database, workshop, progress)
-    sweeper = Sweeper(database, publisher, progress, collector, tuple(registry.predictors), settings.job_timeout_s)
+    predictors = tuple(registry.predictors)
+    offsets = Offsets(settings.broker, lines(settings, predictors))
+    lost = LostAndFound(database, offsets, names, predictors)
+    lifetimes = Lifetimes.of(settings)
+    tidy = Janitor(database, blobs, lifetimes).tidy
+    sweeper = Sweeper(database, publisher, progress, collector, lost, predictors, settings.job_timeout_s, tidy)
     desk = LetterDesk(database, raw_sender(app))
-    intake = Intake(registry, database, blobs, publisher.jobs)
-    supervisor = Supervisor(settings.model_workers, settings.log_level, leave_misconfigured)
-    insight = Insight(settings, registry.predictors, database)
-    lost = LostAndFound(database, insight, registry.predictors)
-    app.parts = JobsWorker(settings, registry, database, publisher, workshop, sweeper, supervisor, insight, lost)
+    pressure = Pressure(database, settings)
+    intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)
+    supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
+    insight = Insight(offsets, database)
+    parts = JobsWorker(
+        settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
+    )
+    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    app.parts = parts
     app.flows = agents.jobs_agents(
         app,
         {Job: inference, ChunkResult: results, DeadLetter: buried, WorkerBeat: beats, Delivery: (email, notification)},
@@ -89,7 +104,25 @@ def _jobs_app(settings: Settings) -> faust.App:
         letter=desk.note,
         mails=settings.mail_concurrency,
     )
-    api = Api(settings, registry, intake, database, progress, insight, assigned=lambda: bool(app.consumer.assignment()))
+    app.stand_still_s = min(STAND_STILL_S, settings.stuck_s)
+    app.watch = Watchdog(
+        app.flows,
+        lambda: app.consumer.assignment(),
+        GroupOffsets(settings.broker, settings.group),
+        settings.stuck_s,
+        {"inference": TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
+        settings.job_timeout_s,
+    ).run
+    api = Api(
+        settings,
+        registry,
+        intake,
+        database,
+        progress,
+        insight,
+        assigned=lambda: bool(app.consumer.assignment()),
+        closed=lambda: pressure.reason,
+    )
     pages = PageViews(api, Pages(settings.max_body_bytes))
     web.routes(app, settings, api, Operators(desk, database), pages)
     return app

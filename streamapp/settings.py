@@ -16,6 +16,7 @@ from streamapp.errors import ConfigurationError
 __all__ = ["Settings", "load_settings"]
 
 MiB = 1024 * 1024
+DAY_S = 24 * 3600.0
 
 
 def _list(value: Any) -> Any:
@@ -78,6 +79,20 @@ class Settings(BaseSettings):
     topic_create: bool = Field(True, description="Create missing topics; false: name them and stop.")
     group: str = Field("streamapp", pattern=r"^[a-zA-Z0-9._-]+$", description="The consumer group of the jobs workers.")
 
+    topic_days: float = Field(
+        7.0,
+        ge=1,
+        le=30,
+        description="Days that topics keep messages: the longest outage that is survived by itself. "
+        "At half of it new work is refused.",
+    )
+    keep_jobs_days: float = Field(
+        30.0, ge=0, description="Days that finished jobs are kept, with all that belongs to them; 0: for ever."
+    )
+    min_free_mb: int = Field(
+        256, ge=0, description="MiB free on the disk of the home below which new work is refused; 0: no such mark."
+    )
+
     tasks: Names = Field((), description="More tasks, as module:Class, comma separated.")
     only_tasks: Names = Field((), description="The names of the tasks to offer, comma separated; empty: all.")
     default_task: str = Field("summarize", description="The task of a body on the old intake's path that names none.")
@@ -92,14 +107,30 @@ class Settings(BaseSettings):
     job_timeout_s: float = Field(
         6 * 3600.0, gt=0, description="Seconds from running to final; then the job has failed."
     )
-    mail_concurrency: int = Field(8, ge=1, le=256, description="SMTP conversations at a time in a worker.")
+    stuck_s: float = Field(
+        300.0,
+        ge=0,
+        description="Seconds without any progress after which a worker leaves, to be started again; 0: never. "
+        "What may rightly take longer has longer.",
+    )
+    mail_concurrency: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="SMTP conversations at a time in a worker, and so connections; a recipient's domain has a quarter.",
+    )
     mail_attempts: int = Field(12, ge=1, le=100, description="Attempts at an e-mail before it is given up.")
-    mail_timeout_s: float = Field(60.0, gt=0, description="Seconds that a whole SMTP conversation may take.")
+    mail_first_retry_s: float = Field(
+        5.0, gt=0, le=3600, description="Seconds until an e-mail is tried again; each further time twice as long."
+    )
+    mail_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that a whole SMTP conversation may take.")
     in_doubt: Literal["resend", "park"] = Field(
         "resend",
         description="What to do with an e-mail whose fate a crash left open: resend (same Message-ID) or park.",
     )
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
 
     @field_validator("home")
     @classmethod
@@ -133,6 +164,20 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _lifetimes_in_order(self) -> Settings:
+        if 0 < self.keep_jobs_days < self.topic_days:
+            raise ValueError(
+                f"keep_jobs_days ({self.keep_jobs_days:g}) must not be less than topic_days ({self.topic_days:g}), "
+                "or 0 for ever: a job must be known for as long as a message of it may come"
+            )
+        if self.job_timeout_s > self.topic_days * DAY_S / 2:
+            raise ValueError(
+                f"job_timeout_s ({self.job_timeout_s:g}) must not be more than half of topic_days "
+                f"({self.topic_days:g}): the messages of a job must outlive it"
+            )
+        return self
+
     @property
     def store_url(self) -> str:
         """The database that is used, with the default filled in."""
@@ -144,6 +189,11 @@ class Settings(BaseSettings):
     def blobs(self) -> str:
         """The blob store's URL, with the default filled in."""
         return self.blob_url or (self.home / "blobs").as_uri()
+
+    @property
+    def worker_log_level(self) -> str:
+        """The log level as Faust's command line calls it."""
+        return {"warning": "warn"}.get(self.log_level, self.log_level)
 
     @property
     def mailbox(self) -> Path:

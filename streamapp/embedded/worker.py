@@ -44,7 +44,7 @@ def worker(settings: Settings, notice: Callable[[str], None]) -> Child:
         said = last_line(log, SAYS).removeprefix(SAYS)
         return ConfigurationError(said or f"The worker refuses its configuration; its log is {log}.")
 
-    command = [*COMMAND, "-l", settings.log_level]
+    command = [*COMMAND, "-l", settings.worker_log_level]
     return Child("worker", command, environ=environment(settings), log=log, verdict=verdict, notice=notice)
 
 

@@ -13,6 +13,7 @@ Each has a topic prefix and a consumer group of its own, so that many can share 
 from __future__ import annotations
 
 import asyncio
+import copy
 import email
 import email.policy
 import os
@@ -76,16 +77,54 @@ class Deployment:
             **(settings or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self._others: list[Deployment] = []
 
     def __enter__(self) -> Self:
         self._smtp.start()
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        for other in self._others:
+            other.stop()
+            other.http.close()
         self.stop()
         self.http.close()
         self._smtp.stop()
+
+    def another(self, settings: Mapping[str, str] | None = None) -> Deployment:
+        """One more jobs worker of this deployment, not started yet: a home and a port of its own, all else shared.
+
+        It is stopped together with this one.
+        """
+        other = copy.copy(self)
+        name = f"{len(self._others) + 2}"
+        other.home = self.home.with_name(f"home{name}")
+        other.log = self.log.with_name(f"worker{name}.log")
+        other.port = free_port()
+        other.url = f"http://127.0.0.1:{other.port}"
+        other.http = httpx.Client(base_url=other.url, timeout=30.0, trust_env=False)
+        other.process, other._others = None, []
+        other.environment = {
+            "STREAMAPP_DATABASE_URL": f"sqlite:///{self.home / 'streamapp.db'}",
+            "STREAMAPP_BLOB_URL": (self.home / "blobs").as_uri(),
+            **self.environment,
+            "STREAMAPP_HOME": str(other.home),
+            "STREAMAPP_WEB_PORT": str(other.port),
+            **(settings or {}),
+        }
+        self._others.append(other)
+        return other
+
+    def spawn_another(self, settings: Mapping[str, str] | None = None) -> Deployment:
+        """`another` that is started; `until(other.ready, …)` waits for it."""
+        other = self.another(settings)
+        other.spawn()
+        return other
 
     def start(self, ready_s: float = 90.0) -> None:
         """Start the worker and wait until it is ready."""
@@ -93,7 +132,9 @@ class Deployment:
         until(self.ready, ready_s, f"the worker; its log is {self.log}")
 
     def spawn(self) -> None:
-        """Start the worker without waiting."""
+        """Start the worker without waiting. One that has ended before is forgotten."""
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
         command = [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(

@@ -1,4 +1,7 @@
-"""A task whose predictor says when it has begun and computes until it is let go: two files in the folder WAITING."""
+"""A task whose predictor says when it has begun and computes until it is let go: two files in the folder WAITING.
+
+While there is a file `no-load`, it does not end loading either, and says so by a file `loads`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,13 @@ class WaitingPredictor(EchoPredictor):
     """Stands where a model computes for long."""
 
     name: ClassVar[str] = "waiting"
+
+    def load(self, device: str) -> None:
+        """Load for as long as there is a file `no-load`."""
+        folder = Path(os.environ["WAITING"])
+        while (folder / "no-load").exists():
+            (folder / "loads").touch()
+            time.sleep(0.05)
 
     def predict(self, batch: Sequence[str]) -> Sequence[Piece | ItemError]:
         """Begin, and end once there is a file `go`."""

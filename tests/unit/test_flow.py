@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from types import SimpleNamespace
@@ -312,3 +313,46 @@ async def test_draining_gives_up_in_time() -> None:
     assert await flow.drain(0.01) is False
     await asyncio.sleep(0.01)
     assert (acked, flow.busy) == ([0], 0)
+
+
+async def test_what_is_in_work_can_be_seen() -> None:
+    """I expect each message with its place, since when, why it waits and where it stands, and none that has ended."""
+    gates = Gates()
+    began = time.monotonic()
+
+    async def handle(value: Any) -> None:
+        if value == 1 and gates.begun.count(1) < 2:
+            gates.begun.append(1)
+            raise StoreUnavailable("the store is away")
+        await gates(value)
+
+    flow = flow_of(handle, limit=3)
+    await flow.run(FakeStream(FakeEvent(offset, partition=4) for offset in range(2)))  # type: ignore[arg-type]
+    await asyncio.sleep(0.01)
+    first, second = flow.in_work()
+    assert (first.tp, first.offset, first.waits_since, first.why) == (TP("topic", 4), 0, None, "")
+    assert first.where.startswith(asyncio.__file__.replace("__init__", "locks"))
+    assert (second.offset, second.why) == (1, "the store is away")
+    assert second.waits_since is not None
+    assert began <= first.since <= second.since <= second.waits_since <= time.monotonic()
+    await gates.end(1)
+    assert [work.offset for work in flow.in_work()] == [0]
+    await gates.end(0)
+    assert flow.in_work() == []
+
+
+async def test_whether_there_is_room_can_be_seen() -> None:
+    """I expect a flow to be full with as many messages as it may have, and to remember when one ended last."""
+    gates = Gates()
+    flow = flow_of(gates, limit=2)
+    await flow.run(FakeStream([FakeEvent(0)]))  # type: ignore[arg-type]
+    full = [flow.full]
+    await flow.run(FakeStream([FakeEvent(1)]))  # type: ignore[arg-type]
+    full.append(flow.full)
+    before = time.monotonic()
+    assert flow.finished_at < before
+    await gates.end(1)
+    full.append(flow.full)
+    assert full == [False, True, False]
+    assert flow.finished_at >= before
+    await gates.end(0)

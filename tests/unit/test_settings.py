@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from faust.cli.base import LOGLEVELS
 
 from streamapp.errors import ConfigurationError
 from streamapp.settings import Settings, load_settings
@@ -29,6 +30,13 @@ def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, valu
     assert load_settings.__wrapped__().tasks == tasks
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_a_worker_understands_its_log_level(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
+    """I expect what Faust's command line takes, which calls one of them by another name."""
+    monkeypatch.setenv("STREAMAPP_LOG_LEVEL", level)
+    assert load_settings.__wrapped__().worker_log_level.upper() in LOGLEVELS
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
@@ -38,6 +46,7 @@ def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, valu
         ("STREAMAPP_BROKER", "nonsense", "'nonsense' is no host:port"),
         ("STREAMAPP_BROKER", "a:1,b", "'b' is no host:port"),
         ("STREAMAPP_IN_DOUBT", "guess", "resend"),
+        ("STREAMAPP_LOG_LEVEL", "loud", "warning"),
         ("STREAMAPP_MAIL_FROM", "a@b\r\nBcc: c@d", "no line breaks"),
         ("STREAMAPP_TOPIC_PREFIX", "a b", "pattern"),
     ],

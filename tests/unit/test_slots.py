@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from streamapp import slots
 from streamapp.errors import ConfigurationError
-from streamapp.slots import take_slot
+from streamapp.slots import HOME_ID, home_id, instance_id, reading, take_slot
 
 HOLD = """
 import sys
@@ -72,3 +75,34 @@ def test_all_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             take_slot(tmp_path, "jobs")
     finally:
         other.kill()
+
+
+def test_an_instance_id_says_host_home_role_and_slot(tmp_path: Path) -> None:
+    """I expect another one in another home, and the same one again in the same."""
+    first = instance_id(tmp_path / "a", "jobs")
+    assert first == f"{socket.gethostname()}-{home_id(tmp_path / 'a')}-jobs-0"
+    assert instance_id(tmp_path / "a", "jobs") == first
+    assert instance_id(tmp_path / "b", "jobs") != first
+
+
+def test_workers_that_start_together_agree_on_the_homes_id(tmp_path: Path) -> None:
+    """I expect one id, however many make it at once."""
+    with ThreadPoolExecutor(16) as threads:
+        made = set(threads.map(lambda _: home_id(tmp_path / "slots"), range(64)))
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("left", ["", "0f3", "\0" * 12, "x" * 12])
+def test_an_id_that_a_crash_left_half_written_is_made_anew(left: str, tmp_path: Path) -> None:
+    """I expect twelve hexadecimal digits, and the same ones from then on."""
+    (tmp_path / HOME_ID).write_text(left)
+    made = home_id(tmp_path)
+    assert re.fullmatch("[0-9a-f]{12}", made)
+    assert home_id(tmp_path) == made
+
+
+def test_who_reads_other_topics_is_another_member() -> None:
+    """I expect the order of the topics to make no difference, and each topic and the address to make one."""
+    name = reading("w", "http://a:1", ["x", "y"])
+    assert name == reading("w", "http://a:1", ["y", "x"])
+    assert len({name, *(reading("w", *other) for other in (("http://a:2", "xy"), ("http://a:1", "x")))}) == 3

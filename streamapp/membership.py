@@ -1,0 +1,157 @@
+"""This worker's place in its consumer group: who lost it for good leaves, so that a supervisor or its owner can act.
+
+The part of the client that keeps the place can end by an error, and then nothing comes any more, without a word.
+
+Two workers with one name can be after the same place. A broker knows a static member by its instance id (KIP-345): who
+joins with an id that is taken gets the place, and the older member learns at its next heartbeat that nobody knows it
+any more. It joins again and evicts the newcomer in turn, and so on for ever, every two seconds. `streamapp.slots` makes
+ids that can't meet; a home that was copied or is shared without locks brings the same one twice all the same.
+
+Seen from inside, it is the loss of one membership after another, although the process was awake all the time, and now
+and then a member in the group that is called as we are and is not us: the broker makes a static member's id of its
+instance id and something random. The two are evicted in turn, so that when one has lost the last that it may lose and
+leaves instead of joining again, the other stays. The newcomer may lose fewer, so that a worker that has long been at
+work is not driven out by a copy of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streamapp.leaving import leave
+
+__all__ = ["Evictions", "hand_over", "watch"]
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.5  # a membership of a pair of twins lasts about a heartbeat interval, 2 s
+ASK_S = 5.0
+ASLEEP_S = 3.0 + ASK_S  # a pause as long as this may have cost heartbeats: what was lost in it says nothing
+WINDOW_S = 120.0
+NEWCOMER, ELDER = 3, 12  # memberships lost within the window
+ELDER_S = 60.0  # who was a member that long without a loss is an elder
+SUPERVISED = "STREAMAPP_LEASH"  # set for model workers that a jobs worker started
+CONFIGURATION = 78  # EX_CONFIG of sysexits(3): to be started again would end the same way
+
+
+class Evictions:
+    """Counts the memberships that were lost while this process was awake. Times are seconds of any one clock."""
+
+    def __init__(self) -> None:
+        self._member = ""
+        self._since = self._looked = 0.0
+        self._elder = False
+        self._lost: deque[float] = deque()
+        self._own: set[str] = set()
+        self._twin_seen = False
+
+    def look(self, member: str, now: float) -> bool:
+        """Note who we are in the group ("": nobody, or not yet). True while there is reason to look for a twin."""
+        if now - self._looked > ASLEEP_S:
+            self._lost.clear()
+        elif self._member and member != self._member:
+            self._lost.append(now)
+        elif self._member and now - self._since > ELDER_S:
+            self._elder = True
+        if member != self._member:
+            self._member, self._since = member, now
+        self._own.add(member)
+        self._looked = now
+        while self._lost and now - self._lost[0] > WINDOW_S:
+            self._lost.popleft()
+        self._twin_seen = self._twin_seen and bool(self._lost)
+        return bool(self._lost)
+
+    def group(self, members: Iterable[str], instance: str) -> None:
+        """Note who is in the group by now: somebody called as we are, whom we never were, is a twin."""
+        if any(member.startswith(f"{instance}-") and member not in self._own for member in members):
+            self._twin_seen = True
+
+    @property
+    def should_leave(self) -> bool:
+        """Whether a twin was seen, and has cost us as many memberships as we bear."""
+        return self._twin_seen and len(self._lost) >= (ELDER if self._elder else NEWCOMER)
+
+
+async def watch(app: Any, drain_s: float) -> None:
+    """Look at this Faust app's membership until cancelled; leave the process when its place is gone for good.
+
+    When a twin is at it, what is in work is finished first, for `drain_s` seconds at most. A model worker that a jobs
+    worker supervises looks for no twin: it shares that one's home, and goes with it.
+    """
+    evictions = Evictions()
+    supervised = bool(os.environ.get(SUPERVISED))
+    while not evictions.should_leave:
+        await asyncio.sleep(LOOK_S)
+        if (failed := _failure(app)) is not None:
+            leave(f"this worker lost its place in the consumer group for good: {failed!r}")
+        if evictions.look(_member(app), time.monotonic()) and not supervised:
+            members = await _members(app)
+            evictions.look(_member(app), time.monotonic())  # we may have joined meanwhile
+            evictions.group(members, str(app.conf.consumer_group_instance_id))
+    await _leave_to_twin(str(app.conf.consumer_group_instance_id), app.flows, drain_s)
+
+
+async def hand_over(consumer: Any, flows: Sequence[Any], timeout_s: float) -> None:
+    """Before partitions change hands: wait for what is in work, but not long, since meanwhile nobody has any.
+
+    Faust's own wait has no bound, and can't be cancelled. What is left comes again to whoever is next.
+    """
+    ends = time.monotonic() + timeout_s
+    while any(flow.busy for flow in flows) and time.monotonic() < ends:  # noqa: ASYNC110 - a flow tells nobody
+        await asyncio.sleep(0.05)
+    await consumer.commit()
+
+
+async def _leave_to_twin(instance: str, flows: Sequence[Any], drain_s: float) -> None:
+    """Finish what is in hand, so that no e-mail is left in doubt, say in a sentence why, and leave the process."""
+    await asyncio.gather(*(flow.drain(drain_s) for flow in flows), return_exceptions=True)
+    sentence = (
+        f"Another worker is in the consumer group with this one's instance id, {instance}: its home is a copy of this "
+        "one's, or is shared without file locks. Give each worker a home of its own (STREAMAPP_HOME), or remove the "
+        "folder `slots` from the copy, and start this one again."
+    )
+    os.write(2, f"streamapp: {sentence}\n".encode())
+    os._exit(CONFIGURATION)
+
+
+def _coordinator(app: Any) -> Any:
+    """What keeps this member's place. Faust and aiokafka show it nowhere else; None before there is one."""
+    thread = getattr(app._consumer, "_thread", None)  # the property would make one
+    return getattr(getattr(thread, "_consumer", None), "_coordinator", None)
+
+
+def _member(app: Any) -> str:
+    """The id that the broker gave this member; empty while it has none."""
+    return getattr(_coordinator(app), "member_id", "")
+
+
+def _failure(app: Any) -> BaseException | None:
+    """What ended the task that keeps the place; None while it runs."""
+    task = getattr(_coordinator(app), "_coordination_task", None)
+    return task.exception() if task is not None and task.done() and not task.cancelled() else None
+
+
+async def _members(app: Any) -> list[str]:
+    """The ids of the group's members; none while Kafka does not say."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=[f"{url.host}:{url.port}" for url in app.conf.broker])
+    try:
+        async with asyncio.timeout(ASK_S):
+            await admin.start()
+            [described] = await admin.describe_consumer_groups([app.conf.id])
+            groups = described.to_object()["groups"]
+            return [member["member_id"] for group in groups for member in group["members"]]
+    except (KafkaError, OSError, TimeoutError) as error:
+        logger.debug("the group's members are not known: %r", error)
+        return []
+    finally:
+        await admin.close()
