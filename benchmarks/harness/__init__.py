@@ -1,0 +1,1 @@
+"""What the rows share: deployments of both pipelines, the mail sink, texts, and load."""
