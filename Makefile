@@ -8,7 +8,7 @@ BIN := .venv/bin
 KAFKA := 4.4.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-unit test-integration test-model test-e2e check format lock clean
+.PHONY: help run install test test-unit test-integration test-model test-e2e bench bench-quick chaos chaos-short check format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ run: ## install what is missing and start everything: broker, worker, mailbox (T
 install: ## only the environment in .venv, with all that tests need
 	$(ENVIRONMENT) test
 
-test: check test-unit test-integration test-model test-e2e ## everything that CI runs
+test: check test-unit test-integration test-model test-e2e bench-quick chaos-short ## everything that CI runs
 
 test-unit: install ## fast, without sockets
 	$(BIN)/python -m pytest tests/unit --disable-socket --allow-unix-socket
@@ -33,6 +33,18 @@ test-model: install ## the built-in model against sentence-transformers, and the
 
 test-e2e: install ## a whole book, from the request to the e-mail
 	$(BIN)/python -m pytest tests/e2e
+
+bench: install ## measure everything against the bare model and the pipeline before; hours (ROWS=1,1b RUNS=5)
+	$(BIN)/python -m benchmarks --rows "$(ROWS)" --runs $(or $(RUNS),5)
+
+bench-quick: install ## that the benchmark runs, with tiny sizes
+	$(BIN)/python -m benchmarks --quick --runs 1
+
+chaos: install ## kill everything, again and again, and see what is lost (ROUNDS=10, SEED=; PLANT=a bug that must be found)
+	$(BIN)/python -m chaos $(if $(PLANT),--plant $(PLANT),--rounds $(or $(ROUNDS),10)) $(if $(SEED),--seed $(SEED)) --results build/chaos$(if $(PLANT),-$(PLANT)).md
+
+chaos-short: install ## one directed round of that, some two minutes
+	$(BIN)/python -m chaos --short $(if $(SEED),--seed $(SEED)) --results build/chaos-short.md
 
 check: install ## format, lint, types, imports
 	$(BIN)/ruff format --check .
@@ -50,4 +62,4 @@ lock: install ## resolve the requirements and Kafka's jars anew, with hashes
 
 clean: ## remove what was built; the state in var stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
-	find streamapp tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find streamapp tests tools benchmarks chaos -name __pycache__ -type d -prune -exec rm -rf {} +
