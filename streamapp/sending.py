@@ -49,7 +49,7 @@ async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int |
     faults.cross(f"send.before.{topic.get_topic_name()}")
     try:
         async with asyncio.timeout(ACK_S):
-            places = await asyncio.gather(*(_acked(topic, record, partitions) for record in records))
+            places = await _acked(topic, records, partitions)
     except (KafkaError, ProducerSendError, TimeoutError, OSError) as error:
         if isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError):
             raise InvalidMessage(f"it is too large for {topic.get_topic_name()}: {error}") from error
@@ -58,10 +58,14 @@ async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int |
     return places
 
 
-async def _acked(topic: TopicT, record: Record, partitions: int | None) -> Place:
-    partition = None if partitions is None else next(_turns[str(topic.get_topic_name())]) % partitions
-    there = await (await topic.send(value=record, partition=partition))
-    return Place(there.partition, there.offset)
+async def _acked(topic: TopicT, records: Sequence[Record], partitions: int | None) -> list[Place]:
+    """Hand them all over, and only then wait for the acks: the producer sends what lies together as one batch."""
+    turns = _turns[str(topic.get_topic_name())]
+    acks: list[Awaitable[Any]] = []
+    for record in records:
+        partition = None if partitions is None else next(turns) % partitions
+        acks.append(await topic.send(value=record, partition=partition))
+    return [Place(there.partition, there.offset) for there in await asyncio.gather(*acks)]
 
 
 def raw_sender(app: faust.App) -> Callable[[str, int, bytes | None, bytes | None, int], Awaitable[None]]:
