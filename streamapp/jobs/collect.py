@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from sqlalchemy import Connection
 from streamapp.errors import InvalidMessage, Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
+from streamapp.jobs.line import Line
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.workshop import Workshop
@@ -37,7 +37,9 @@ class Collector:
         self._workshop = workshop
         self._progress = progress
         self._reducing: set[tuple[Run, int]] = set()
-        self._tables = asyncio.Semaphore(REDUCES)
+        self._tables: Line[int] = Line()
+        for number in range(REDUCES):
+            self._tables.give(number)
 
     async def collect(self, result: ChunkResult) -> None:
         """Store a chunk's result. What belongs to an older run, a past step or an ended job is dropped.
@@ -57,8 +59,7 @@ class Collector:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
         try:
-            async with self._tables:
-                outcome = await self._advance(run, step)
+            outcome = await self._advance(run, step)
         except Permanent as error:
             await self._progress.fail_at(run, step, str(error))
         else:
@@ -71,10 +72,14 @@ class Collector:
         row = await self._database.read(jobs.get, run)
         if row is None or row.status != "running" or row.step != step or row.unfinished:
             return None
-        stored = await self._database.read(results_of, run, step)
-        rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
-        assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
-        return await self._workshop.run(taskwork.advance, assignment, step, rows)
+        table = await self._tables.take(row.size)
+        try:
+            stored = await self._database.read(results_of, run, step)
+            rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
+            assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
+            return await self._workshop.run_sized(row.size, taskwork.advance, assignment, step, rows)
+        finally:
+            self._tables.give(table)
 
     async def note(self, beat: WorkerBeat) -> None:
         """Note a model worker's sign of life; a new one brings credits."""

@@ -36,7 +36,7 @@ class Planner:
             return
         assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
         try:
-            outcome = await self._workshop.run(taskwork.begin, assignment)
+            outcome = await self._workshop.run_sized(row.size, taskwork.begin, assignment)
         except Permanent as error:
             await self._progress.fail_at(run, None, str(error))
         else:

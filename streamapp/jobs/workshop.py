@@ -19,6 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from streamapp.errors import TaskFailed, Transient
 from streamapp.jobs import taskwork
+from streamapp.jobs.line import Line
 from streamapp.settings import Settings
 
 __all__ = ["Workshop"]
@@ -43,15 +44,18 @@ class Workshop:
         self._settings = settings
         self._processes = processes
         self._pools: set[ProcessPoolExecutor] = set()
-        # last in, first out: a second attempt gets the pool that was made anew after the first
-        self._free: asyncio.LifoQueue[ProcessPoolExecutor] = asyncio.LifoQueue()
+        self._line: Line[ProcessPoolExecutor] = Line()
         self._closed = False
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` next door. Raises what it raised; `TaskFailed` when it crashes twice or is endless."""
+        return await self.run_sized(0, work, *args, **kwargs)
+
+    async def run_sized(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for work on `size` bytes of document, which may let smaller work go before it."""
         for attempt in (1, 2):
             try:
-                return await self._once(work, *args, **kwargs)
+                return await self._once(size, partial(work, *args, **kwargs))
             except BrokenProcessPool:
                 if self._closed:
                     raise Transient("the process pool is closing") from None
@@ -68,12 +72,12 @@ class Workshop:
         for pool in self._pools:
             _kill(pool)
 
-    async def _once(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _once(self, size: int, call: Callable[[], T]) -> T:
         self._open()
-        pool = await self._free.get()
+        pool = await self._line.take(size)
         try:
             # in a thread: the first call waits until the fork server has imported what it preloads
-            future = await asyncio.to_thread(_submit, pool, partial(work, *args, **kwargs))
+            future = await asyncio.to_thread(_submit, pool, call)
             return await asyncio.wait_for(asyncio.wrap_future(future), TIMEOUT_S)
         except TimeoutError as error:
             pool = self._instead_of(pool)
@@ -82,14 +86,14 @@ class Workshop:
             pool = self._instead_of(pool)
             raise
         finally:
-            self._free.put_nowait(pool)
+            self._line.give(pool)
 
     def _open(self) -> None:
         """Make the pools when they are first needed: a worker that is refused its configuration leaves none behind."""
         if not self._pools and not self._closed:
             self._pools = {self._make() for _ in range(self._processes)}
             for pool in self._pools:
-                self._free.put_nowait(pool)
+                self._line.give(pool)
 
     def _make(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")

@@ -91,7 +91,7 @@ class FakeWorkshop:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def run(self, work: Callable[..., Any], *args: Any) -> Any:
+    async def run_sized(self, size: int, work: Callable[..., Any], *args: Any) -> Any:
         """The next outcome; the last one stays."""
         self.calls += 1
         self.at_once += 1
