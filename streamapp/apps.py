@@ -184,6 +184,7 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
         "store": "memory://",
         "datadir": str(settings.home / "faust"),
         "consumer_group_instance_id": instance_id(settings.home / "slots", role),
+        "broker_client_id": membership.client_id(),
         "consumer_auto_offset_reset": "earliest",
         "consumer_max_fetch_size": 8 * MiB,
         "producer_max_request_size": 8 * MiB,

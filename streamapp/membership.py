@@ -9,9 +9,8 @@ ids that can't meet; a home that was copied or is shared without locks brings th
 
 Seen from inside, it is the loss of one membership after another, although the process was awake all the time, and now
 and then a member in the group that is called as we are and is not us: the broker makes a static member's id of its
-instance id and something random. The two are evicted in turn, so that when one has lost the last that it may lose and
-leaves instead of joining again, the other stays. The newcomer may lose fewer, so that a worker that has long been at
-work is not driven out by a copy of it.
+instance id and something random. Each worker's client id says when it started, which the group's description shows; so
+both know which of them is the newcomer, and that one leaves.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ import asyncio
 import logging
 import os
 import time
+import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streamapp.leaving import leave
 
-__all__ = ["Evictions", "hand_over", "watch"]
+__all__ = ["Evictions", "Member", "client_id", "hand_over", "watch"]
 
 logger = logging.getLogger(__name__)
 
@@ -37,22 +37,32 @@ LOOK_S = 0.5  # a membership of a pair of twins lasts about a heartbeat interval
 ASK_S = 5.0
 ASLEEP_S = 3.0 + ASK_S  # a pause as long as this may have cost heartbeats: what was lost in it says nothing
 WINDOW_S = 120.0
-NEWCOMER, ELDER = 3, 12  # memberships lost within the window
-ELDER_S = 60.0  # who was a member that long without a loss is an elder
+LOST = 3  # memberships within the window, before we believe that somebody else is at it
 SUPERVISED = "STREAMAPP_LEASH"  # set for model workers that a jobs worker started
 CONFIGURATION = 78  # EX_CONFIG of sysexits(3): to be started again would end the same way
+
+
+class Member(NamedTuple):
+    """A member of the group: the broker's id for it, and what it calls itself."""
+
+    id: str
+    client: str
+
+
+def client_id() -> str:
+    """What this process calls itself, which sorts by when it started; by chance where two did in one nanosecond."""
+    return f"streamapp-{time.time_ns():020}-{uuid.uuid4().hex[:6]}"
 
 
 class Evictions:
     """Counts the memberships that were lost while this process was awake. Times are seconds of any one clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: str) -> None:
+        self._client = client
         self._member = ""
-        self._since = self._looked = 0.0
-        self._elder = False
+        self._looked = 0.0
         self._lost: deque[float] = deque()
-        self._own: set[str] = set()
-        self._twin_seen = False
+        self._elder_seen = False
 
     def look(self, member: str, now: float) -> bool:
         """Note who we are in the group ("": nobody, or not yet). True while there is reason to look for a twin."""
@@ -60,26 +70,22 @@ class Evictions:
             self._lost.clear()
         elif self._member and member != self._member:
             self._lost.append(now)
-        elif self._member and now - self._since > ELDER_S:
-            self._elder = True
-        if member != self._member:
-            self._member, self._since = member, now
-        self._own.add(member)
+        self._member = member
         self._looked = now
         while self._lost and now - self._lost[0] > WINDOW_S:
             self._lost.popleft()
-        self._twin_seen = self._twin_seen and bool(self._lost)
+        self._elder_seen = self._elder_seen and bool(self._lost)
         return bool(self._lost)
 
-    def group(self, members: Iterable[str], instance: str) -> None:
-        """Note who is in the group by now: somebody called as we are, whom we never were, is a twin."""
-        if any(member.startswith(f"{instance}-") and member not in self._own for member in members):
-            self._twin_seen = True
+    def group(self, members: Iterable[Member], instance: str) -> None:
+        """Note who is in the group by now: somebody called as we are who started before us is our elder."""
+        if any(each.id.startswith(f"{instance}-") and each.client < self._client for each in members):
+            self._elder_seen = True
 
     @property
     def should_leave(self) -> bool:
-        """Whether a twin was seen, and has cost us as many memberships as we bear."""
-        return self._twin_seen and len(self._lost) >= (ELDER if self._elder else NEWCOMER)
+        """Whether an elder twin was seen, and has cost us as many memberships as convince."""
+        return self._elder_seen and len(self._lost) >= LOST
 
 
 async def watch(app: Any, drain_s: float) -> None:
@@ -88,7 +94,7 @@ async def watch(app: Any, drain_s: float) -> None:
     When a twin is at it, what is in work is finished first, for `drain_s` seconds at most. A model worker that a jobs
     worker supervises looks for no twin: it shares that one's home, and goes with it.
     """
-    evictions = Evictions()
+    evictions = Evictions(app.conf.broker_client_id)
     supervised = bool(os.environ.get(SUPERVISED))
     while not evictions.should_leave:
         await asyncio.sleep(LOOK_S)
@@ -141,15 +147,15 @@ def _failure(app: Any) -> BaseException | None:
     return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
 
-async def _members(app: Any) -> list[str]:
-    """The ids of the group's members; none while Kafka does not say."""
+async def _members(app: Any) -> list[Member]:
+    """The group's members; none while Kafka does not say."""
     admin = AIOKafkaAdminClient(bootstrap_servers=[f"{url.host}:{url.port}" for url in app.conf.broker])
     try:
         async with asyncio.timeout(ASK_S):
             await admin.start()
             [described] = await admin.describe_consumer_groups([app.conf.id])
             groups = described.to_object()["groups"]
-            return [member["member_id"] for group in groups for member in group["members"]]
+            return [Member(each["member_id"], each["client_id"]) for group in groups for each in group["members"]]
     except (KafkaError, OSError, TimeoutError) as error:
         logger.debug("the group's members are not known: %r", error)
         return []

@@ -148,14 +148,16 @@ class Lanes:
 
     def _leave(self, lane: _Lane, began: float, hung: bool | None) -> None:
         now = self._now()
+        stalled = _stalled(lane, now)
         self._busy -= 1
         lane.busy -= 1
         lane.moved_at = now
         if hung is False:
             lane.answered_at = now
-            lane.mean_s += (now - began - lane.mean_s) / 8
-            if lane.hangs:  # who was put off for long since then is followed by who is put off now
+            if stalled:  # it moves again: who was put off for long since then is followed by who is put off now
                 lane.hangs, lane.shut_until, lane.next_slot = 0, 0.0, 0.0
+            else:
+                lane.mean_s += (now - began - lane.mean_s) / 8
         elif hung and lane.answered_at < began and now >= lane.shut_until:
             self._shut(lane, now)
         self._call_up(now)
