@@ -255,3 +255,19 @@ async def test_lanes_without_use_are_forgotten(clock: Clock, monkeypatch: pytest
         end(await turn(many, f"{number}.example"))
     assert len(many._lanes) <= 11
     assert (await put_off(many, "hangs.example")).shut
+
+
+async def test_a_lane_that_moves_again_is_as_it_was(eight: Lanes, clock: Clock) -> None:
+    """I expect a stall to cost only those who came in it: neither the queue nor the length that it made counts after."""
+    slow = [await turn(eight, "a.example") for _ in range(2)]
+    clock.now += 50.0
+    waits = [(await put_off(eight, "a.example")).delay_s for _ in range(200)]
+    assert waits[-1] > 20.0
+    for each in slow:
+        end(each)
+    again = [await turn(eight, "a.example") for _ in range(2)]
+    clock.now += 2.0
+    assert (await put_off(eight, "a.example")).delay_s < 2.0
+    for each in again:
+        end(each)
+    assert eight._lanes["a.example"].mean_s < 1.0
