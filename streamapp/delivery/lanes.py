@@ -65,6 +65,7 @@ class _Lane:
     answered_at: float = -math.inf
     mean_s: float = FIRST_GUESS_S
     next_slot: float = 0.0
+    again_at: float = -math.inf  # when it moved again last; what began before that says nothing about it now
     hangs: int = 0  # in a row
     shut_until: float = 0.0
 
@@ -155,8 +156,8 @@ class Lanes:
         if hung is False:
             lane.answered_at = now
             if stalled:  # it moves again: who was put off for long since then is followed by who is put off now
-                lane.hangs, lane.shut_until, lane.next_slot = 0, 0.0, 0.0
-            else:
+                lane.hangs, lane.shut_until, lane.next_slot, lane.again_at = 0, 0.0, 0.0, now
+            if began >= lane.again_at:
                 lane.mean_s += (now - began - lane.mean_s) / 8
         elif hung and lane.answered_at < began and now >= lane.shut_until:
             self._shut(lane, now)

@@ -258,7 +258,7 @@ async def test_lanes_without_use_are_forgotten(clock: Clock, monkeypatch: pytest
 
 
 async def test_a_lane_that_moves_again_is_as_it_was(eight: Lanes, clock: Clock) -> None:
-    """I expect a stall to cost only those who came in it: neither the queue nor the length that it made counts after."""
+    """I expect a stall to cost only those who came in it: neither its queue nor its length counts after."""
     slow = [await turn(eight, "a.example") for _ in range(2)]
     clock.now += 50.0
     waits = [(await put_off(eight, "a.example")).delay_s for _ in range(200)]
