@@ -23,7 +23,7 @@ install: ## only the environment in .venv, with all that tests need
 test: check test-unit test-integration test-model test-e2e bench-quick chaos-short ## everything that CI runs
 
 test-unit: install ## fast, without sockets
-	$(BIN)/python -m pytest tests/unit --disable-socket --allow-unix-socket -n 2
+	$(BIN)/python -m pytest tests/unit --disable-socket --allow-unix-socket
 
 test-integration: install ## on real brokers, three files at a time: most of them wait for sessions to end
 	$(BIN)/python -m pytest tests/integration -n 3 --dist loadfile
