@@ -73,14 +73,14 @@ def _jobs_app(settings: Settings) -> faust.App:
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
     publisher = Publisher(database, by_name, names)
-    progress = Progress(database, publisher)
-    planner = Planner(database, workshop, progress)
+    progress = Progress(database, publisher, settings.memory_s)
     collector = Collector(database, workshop, progress)
+    planner = Planner(database, workshop, progress, collector)
     predictors = tuple(registry.predictors)
     offsets = Offsets(settings.broker, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
     lifetimes = Lifetimes.of(settings)
-    tidy = Janitor(database, blobs, lifetimes).tidy
+    tidy = Janitor(database, blobs, lifetimes, settings.memory_mb << 20).tidy
     sweeper = Sweeper(database, publisher, progress, collector, lost, predictors, settings.job_timeout_s, tidy)
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
@@ -110,7 +110,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         lambda: app.consumer.assignment(),
         GroupOffsets(settings.broker, settings.group),
         settings.stuck_s,
-        {"inference": TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
+        {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
     api = Api(

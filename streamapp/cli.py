@@ -55,6 +55,7 @@ def up() -> None:
 @click.option("--name", help="What to call the job.")
 @click.option("--media-type", help="What FILE is.  [default: by its name]")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
+@click.option("--fresh", is_flag=True, help="Have it computed anew, and nothing answered from memory.")
 @click.option("--key", help="The idempotency key: the same key and file give the same job.")
 @click.option("--wait", is_flag=True, help="Wait for the end and print the report.")
 @click.option("--url", help="Where the API is.  [default: as in the settings]")
@@ -65,6 +66,7 @@ def submit(
     name: str | None,
     media_type: str | None,
     params: tuple[str, ...],
+    fresh: bool,
     key: str | None,
     wait: bool,
     url: str | None,
@@ -76,6 +78,7 @@ def submit(
         "name": name,
         "media_type": media_type,
         "params": json.dumps(_params(params)) if params else None,
+        "fresh": "true" if fresh else None,
     }
     with Client(url or settings.link_base) as client:
         given = {field: value for field, value in fields.items() if value is not None}

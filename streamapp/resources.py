@@ -91,6 +91,10 @@ class JobResource(BaseModel):
     report: ReportResource | None
     deliveries: list[DeliveryResource]
     error: str | None
+    remembered: int = Field(0, description="Items whose results were remembered from earlier work.")
+    remembered_at: datetime | None = Field(
+        None, description="When the oldest of what was remembered was computed; null when nothing was."
+    )
 
 
 class JobList(BaseModel):

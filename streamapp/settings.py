@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     keep_jobs_days: float = Field(
         30.0, ge=0, description="Days that finished jobs are kept, with all that belongs to them; 0: for ever."
     )
+    memory_mb: int = Field(
+        256,
+        ge=0,
+        description="MiB of results that are remembered for each tenant, to answer the same work again; 0: none.",
+    )
+    memory_days: float = Field(7.0, gt=0, description="Days for which a result or a report is remembered.")
     min_free_mb: int = Field(
         256, ge=0, description="MiB free on the disk of the home below which new work is refused; 0: no such mark."
     )
@@ -184,6 +190,11 @@ class Settings(BaseSettings):
         if self.database_url.startswith("postgresql://"):
             return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
         return self.database_url or f"sqlite:///{self.home / 'streamapp.db'}"
+
+    @property
+    def memory_s(self) -> float | None:
+        """Seconds for which results are remembered; None: they are not."""
+        return self.memory_days * DAY_S if self.memory_mb else None
 
     @property
     def blobs(self) -> str:

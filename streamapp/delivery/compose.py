@@ -32,7 +32,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from streamapp.delivery.clean import clean_line, clean_text, file_name, wrap
-from streamapp.delivery.notice import failed_title, job_title
+from streamapp.delivery.notice import failed_title, job_title, memory_line
 from streamapp.errors import Permanent
 from streamapp.resources import JobResource
 from streamapp.tasks.contract import Attachment, Report
@@ -132,6 +132,7 @@ def _fill(message: EmailMessage, job: JobResource, report: Report | None, link: 
         "cid": cid,
         "picture": picture,
         "link": link,
+        "memory": memory_line(job),
         "files": [file_name(each.name, "attachment") for each in report.attachments] if report else [],
     }
     kind = "succeeded" if report else "failed"

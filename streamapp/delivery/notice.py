@@ -9,7 +9,7 @@ from streamapp.delivery.clean import clean_line, clean_text
 from streamapp.resources import JobResource
 from streamapp.tasks.contract import Report
 
-__all__ = ["job_title", "notice"]
+__all__ = ["job_title", "memory_line", "notice"]
 
 TITLE = 200
 BODY = 300
@@ -25,6 +25,15 @@ def failed_title(job: JobResource) -> str:
     if job.status == "expired":
         return f"“{job_title(job)}” was not finished in time"
     return f"“{job_title(job)}” could not be finished"
+
+
+def memory_line(job: JobResource) -> str:
+    """Says that the job was answered from memory, or in part, and of when that is; empty when all was computed."""
+    if job.remembered_at is None:
+        return ""
+    total = job.progress.total
+    what = "Answered" if job.remembered >= total else f"{job.remembered:,} of {total:,} parts were answered"
+    return f"{what} from memory of {job.remembered_at.day} {job.remembered_at:%B %Y}."
 
 
 def notice(event: Literal["succeeded", "failed"], job: JobResource, report: Report | None) -> tuple[str, str]:

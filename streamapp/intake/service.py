@@ -17,6 +17,7 @@ from streamapp.intake.checks import checked_content, checked_params, checked_tas
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
+from streamapp.jobs import memory
 from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
 from streamapp.tasks.registry import Registry
@@ -73,6 +74,9 @@ class Intake:
             email=submission.email,
             priority=submission.priority,
             deadline=submission.deadline.timestamp() if submission.deadline else None,
+            work_hash=memory.work_hash(task, params, content, media_type),
+            content_hash=memory.content_hash(task, content, media_type),
+            fresh=submission.fresh,
         )
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
@@ -153,4 +157,6 @@ def _path(tenant: str, job: str) -> str:
 
 def _body_hash(submission: Submission, params: str, content: bytes, media_type: str) -> str:
     rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
+    if submission.fresh:  # else what was accepted before there was this field would be another body
+        rest["fresh"] = True
     return digest(submission.task, params, media_type, content, json.dumps(rest, sort_keys=True))

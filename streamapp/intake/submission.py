@@ -85,6 +85,7 @@ class Submission(BaseModel):
     deadline: Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(_rfc3339)] | None = Field(
         None, description="When the result is of no more use; the job expires then."
     )
+    fresh: bool = Field(False, description="Have all of it computed anew, and nothing answered from memory.")
 
     def content(self) -> tuple[bytes, str]:
         """The document's bytes and its media type. Raises `Refused` when there is none, or both kinds."""

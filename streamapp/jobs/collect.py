@@ -48,7 +48,7 @@ class Collector:
         """
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
-        complete = await self._database.write(keep_result, key, result.outcomes)
+        complete = await self._database.write(keep_result, key, result.outcomes, result.version)
         await self._progress.top_up([result.predictor])
         if complete:
             await self.reduce(run, result.step)
@@ -58,15 +58,18 @@ class Collector:
         if (run, step) in self._reducing:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
+        complete = None
         try:
             outcome = await self._advance(run, step)
         except Permanent as error:
             await self._progress.fail_at(run, step, str(error))
         else:
             if outcome is not None:
-                await self._progress.take(run, step, outcome)
+                complete = await self._progress.take(run, step, outcome)
         finally:
             self._reducing.discard((run, step))
+        if complete is not None:
+            await self.reduce(run, complete)
 
     async def _advance(self, run: Run, step: int) -> Begun | Report | None:
         row = await self._database.read(jobs.get, run)
@@ -76,8 +79,7 @@ class Collector:
         try:
             stored = await self._database.read(results_of, run, step)
             rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
-            assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
-            return await self._workshop.run_sized(row.size, taskwork.advance, assignment, step, rows)
+            return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, rows)
         finally:
             self._tables.give(table)
 
@@ -87,8 +89,13 @@ class Collector:
         await self._progress.top_up(beat.predictors)
 
 
-def keep_result(connection: Connection, key: ChunkKey, outcomes: Sequence[Mapping[str, Any]]) -> bool:
-    """Store a result that is one. True when its step has all its results now. Raises `InvalidMessage`."""
+def keep_result(
+    connection: Connection, key: ChunkKey, outcomes: Sequence[Mapping[str, Any]], version: str | None = None
+) -> bool:
+    """Store a result that is one. True when its step has all its results now. Raises `InvalidMessage`.
+
+    It is remembered as that of the predictor's `version`, unless one of its items failed.
+    """
     for number, outcome in enumerate(outcomes):
         said = isinstance(outcome.get("error"), str) if "error" in outcome else isinstance(outcome.get("out"), dict)
         if not said or len(outcome) != 1:
@@ -96,4 +103,5 @@ def keep_result(connection: Connection, key: ChunkKey, outcomes: Sequence[Mappin
     size = size_of(connection, key)
     if size is not None and size != len(outcomes):
         raise InvalidMessage(f"it has {len(outcomes)} outcomes for a chunk of {size} items")
-    return store_result(connection, key, json.dumps(outcomes).encode())
+    faultless = not any("error" in outcome for outcome in outcomes)
+    return store_result(connection, key, json.dumps(outcomes).encode(), version if faultless else None)

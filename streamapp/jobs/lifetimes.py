@@ -32,16 +32,17 @@ OFFSETS_DAYS = 365.0  # of the embedded broker, and what is taken for granted of
 
 @dataclass(slots=True)
 class Lifetimes:
-    """Seconds. `jobs_s` None: for ever. `offsets_s` is the broker's, once it was asked."""
+    """Seconds. `jobs_s` None: for ever; `memory_s` None: no result is remembered. `offsets_s`: as the broker says."""
 
     topics_s: float
     jobs_s: float | None
+    memory_s: float | None = None
     offsets_s: float = OFFSETS_DAYS * DAY_S
 
     @classmethod
     def of(cls, settings: Settings) -> Lifetimes:
         """As the settings say."""
-        return cls(settings.topic_days * DAY_S, settings.keep_jobs_days * DAY_S or None)
+        return cls(settings.topic_days * DAY_S, settings.keep_jobs_days * DAY_S or None, settings.memory_s)
 
     @property
     def tombstones_s(self) -> float:

@@ -1,4 +1,4 @@
-"""Planning: a queued job becomes chunks, and the first of them get credits."""
+"""Planning: a queued job becomes chunks, and the first of them get credits; or it is answered from memory."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from streamapp.errors import Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
+from streamapp.jobs.collect import Collector
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment
 from streamapp.jobs.workshop import Workshop
@@ -22,10 +23,11 @@ logger = logging.getLogger(__name__)
 class Planner:
     """The inference agent's work."""
 
-    def __init__(self, database: Database, workshop: Workshop, progress: Progress) -> None:
+    def __init__(self, database: Database, workshop: Workshop, progress: Progress, collector: Collector) -> None:
         self._database = database
         self._workshop = workshop
         self._progress = progress
+        self._collector = collector
 
     async def plan(self, job: Job) -> None:
         """Plan a run of a job. A job that is planned, ended, cancelled or deleted meanwhile is let be."""
@@ -34,10 +36,14 @@ class Planner:
         if row is None or row.status != "queued":
             logger.info("job %s run %d is not queued: nothing to plan", run.job, run.run)
             return
-        assignment = Assignment(row.task, row.params, row.document, row.media_type, row.size)
+        if await self._progress.answer(run, row):
+            return
+        assignment = Assignment.of(row)
         try:
             outcome = await self._workshop.run_sized(row.size, taskwork.begin, assignment)
         except Permanent as error:
             await self._progress.fail_at(run, None, str(error))
         else:
-            await self._progress.take(run, None, outcome)
+            complete = await self._progress.take(run, None, outcome)
+            if complete is not None:
+                await self._collector.reduce(run, complete)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
-from streamapp.store import credits, jobs, ledger, reports, workers
+from streamapp.store import credits, jobs, ledger, memory, reports, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
 from streamapp.store.ledger import Due
+from streamapp.store.memory import Recalled
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
 
@@ -28,16 +29,43 @@ LONGEST_REASON = 2000
 class Progress:
     """The transitions that plan, collect and sweep share."""
 
-    def __init__(self, database: Database, publisher: Publisher) -> None:
+    def __init__(self, database: Database, publisher: Publisher, memory_s: float | None = None) -> None:
         self._database = database
         self._publisher = publisher
+        self._memory_s = memory_s
 
-    async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> None:
-        """Go on from `step` (None: from the queue) with what it came to: the next chunks, or the end."""
+    async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> int | None:
+        """Go on from `step` (None: from the queue) with what it came to: the next chunks, or the end.
+
+        Returns the next step when all of its chunks were remembered: it is complete, and no result will say so.
+        """
         if isinstance(outcome, Report):
             await self._publisher.deliveries(await self._database.write(_finish, run, step, outcome))
-        elif await self._database.write(begin_step, run, step, outcome.step, outcome.chunks):
-            await self.top_up({chunk.predictor for chunk in outcome.chunks})
+            return None
+        recalled = await self._recalled(run, outcome)
+        if not await self._database.write(begin_step, run, step, outcome.step, outcome.chunks, recalled):
+            return None
+        left = {chunk.predictor for chunk in outcome.chunks if chunk.digest not in recalled}
+        await self.top_up(left)
+        return None if left else outcome.step
+
+    async def answer(self, run: Run, row: AnyRow) -> bool:
+        """End a queued job with a remembered report. False when there is none: then it is to be worked on."""
+        if self._memory_s is None or row.fresh or row.work_hash is None:
+            return False
+        source = await self._database.read(memory.source_of, run.tenant, row.work_hash, self._memory_s)
+        if source is None:
+            return False
+        due = await self._database.write(_answer, run, source)
+        await self._publisher.deliveries(due)
+        return bool(due)
+
+    async def _recalled(self, run: Run, begun: Begun) -> dict[str, Recalled]:
+        """What is remembered of these chunks: read before the transaction that enters them, which holds up others."""
+        digests = {chunk.digest for chunk in begun.chunks if chunk.digest is not None}
+        if self._memory_s is None or not digests:
+            return {}
+        return await self._database.read(_known, run, digests, self._memory_s)
 
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
@@ -68,6 +96,11 @@ class Progress:
             await self._publisher.chunks(rows)
 
 
+def _known(connection: Connection, run: Run, digests: Collection[str], within_s: float) -> dict[str, Recalled]:
+    row = jobs.get(connection, run)
+    return {} if row is None or row.fresh else memory.recall(connection, run.tenant, digests, within_s)
+
+
 def _storable(reason: str) -> str:
     """What a task raised may quote anything: a whole document, NULs, lone surrogates. It must not fail to be stored."""
     whole = reason.encode("utf-8", "replace").decode().replace("\0", "?")
@@ -84,6 +117,16 @@ def _finish(connection: Connection, run: Run, step: int | None, report: Report) 
     if row is None or not jobs.end(connection, run, "succeeded"):
         return []
     reports.keep(connection, run, report)
+    return _enter(connection, run, "succeeded", row.email)
+
+
+def _answer(connection: Connection, run: Run, source: AnyRow) -> list[Due]:
+    """End a queued job with the report of `source`; nothing when either is not as it was any more."""
+    row = _at(connection, run, None)
+    if row is None or not reports.copy(connection, Run(run.tenant, source.id, source.run), run):
+        return []
+    items = {"total": source.total, "done": source.total, "remembered": source.total}
+    jobs.end(connection, run, "succeeded", **items, remembered_at=source.made_at)
     return _enter(connection, run, "succeeded", row.email)
 
 

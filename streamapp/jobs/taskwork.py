@@ -18,8 +18,10 @@ from pydantic import BaseModel, TypeAdapter
 
 from streamapp.documents.claim import Blobs
 from streamapp.errors import StreamappError, TaskFailed
+from streamapp.jobs.memory import chunk_digest
 from streamapp.settings import Settings
 from streamapp.store.chunks import NewChunk
+from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
 from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
 
@@ -40,6 +42,12 @@ class Assignment:
     document: str
     media_type: str
     size: int
+    content_hash: str | None = None
+
+    @classmethod
+    def of(cls, row: AnyRow) -> Assignment:
+        """From a job's row."""
+        return cls(row.task, row.params, row.document, row.media_type, row.size, row.content_hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +104,31 @@ def begin(assignment: Assignment) -> Begun | Report:
     """Decode and split a document: the first step's chunks, or the report when no step has work for a model."""
     assert _desk is not None
     document = _desk.blobs.claim(assignment.document, assignment.media_type, assignment.size)
-    return _guarded(assignment, lambda task, params: _from(task, 0, document, params))
+    return _guarded(assignment, lambda task, params: _from(task, 0, document, params, assignment.content_hash))
 
 
 def advance(assignment: Assignment, step: int, rows: Sequence[Row]) -> Begun | Report:
     """Reduce a step: the next step's chunks, or the report."""
-    return _guarded(assignment, lambda task, params: _after(task, step, results_of(task.steps[step], rows), params))
+    content = assignment.content_hash
+    return _guarded(
+        assignment, lambda task, params: _after(task, step, results_of(task.steps[step], rows), params, content)
+    )
 
 
-def _from(task: Task, number: int, source: Any, params: BaseModel) -> Begun | Report:
+def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:
     step = task.steps[number]
     items = list(step.split(source, params))
     if items and step.predictors:
-        return Begun(number, list(_chunks(step, items)))
-    return _after(task, number, (Result(item, {}) for item in items), params)
+        return Begun(number, list(_chunks(step, items, content)))
+    return _after(task, number, (Result(item, {}) for item in items), params, content)
 
 
-def _after(task: Task, number: int, results: Iterable[Result[Any]], params: BaseModel) -> Begun | Report:
+def _after(
+    task: Task, number: int, results: Iterable[Result[Any]], params: BaseModel, content: str | None
+) -> Begun | Report:
     value = task.steps[number].reduce(results, params)
     if number + 1 < len(task.steps):
-        return _from(task, number + 1, value, params)
+        return _from(task, number + 1, value, params, content)
     if not isinstance(value, Report):
         raise TaskFailed(f"the last step of task {task.name} gave {type(value).__name__}, not a Report")
     return value
@@ -152,11 +165,14 @@ def _storable(report: Report) -> Report:
     return report
 
 
-def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel]) -> Iterator[NewChunk]:
+def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel], content: str | None) -> Iterator[NewChunk]:
+    assert _desk is not None
+    remember = _desk.settings.memory_s is not None
     for number, group in enumerate(_groups(items)):
         packed = b"[" + b",".join(group) + b"]"
         for predictor in step.predictors:
-            yield NewChunk(predictor.name, number, len(group), packed)
+            digest = chunk_digest(predictor, packed, content) if remember else None
+            yield NewChunk(predictor.name, number, len(group), packed, predictor.version, digest)
 
 
 def _groups(items: Iterable[BaseModel]) -> Iterator[list[bytes]]:

@@ -68,13 +68,16 @@ def is_running(connection: Connection, run: Run, step: int) -> bool:
     return row is not None and row.status == "running" and row.step == step
 
 
-def end(connection: Connection, run: Run, status: str, error: str | None = None) -> bool:
-    """Bring a queued or running job to a terminal state and drop its chunks. False when it was there already."""
+def end(connection: Connection, /, run: Run, status: str, error: str | None = None, **noted: Any) -> bool:
+    """Bring a queued or running job to a terminal state and drop its chunks. False when it was there already.
+
+    What else is to be noted then is given as columns.
+    """
     ended = update(jobs).where(_is(run), jobs.c.status.in_(("queued", "running")))
     values: dict[str, Any] = {"status": status, "error": error, "finished_at": clock(), "unfinished": 0, "waiting": 0}
     if status == "succeeded":
         values |= {"started_at": func.coalesce(jobs.c.started_at, clock()), "done": jobs.c.total}
-    changed = connection.execute(ended.values(**values)).rowcount
+    changed = connection.execute(ended.values(**(values | noted))).rowcount
     if changed:
         mine = and_(chunks.c.tenant == run.tenant, chunks.c.job == run.job, chunks.c.run == run.run)
         connection.execute(delete(chunks).where(mine))

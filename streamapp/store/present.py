@@ -127,15 +127,18 @@ def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobReso
         report=None,
         deliveries=[],
         error=row.error,
+        remembered=row.remembered,
+        remembered_at=_maybe_time(row.remembered_at),
     )
 
 
 def _eta_s(connection: Connection, row: AnyRow) -> float | None:
     """Seconds left if it goes on as it went; unknown before the first result."""
-    if row.status != "running" or not row.done:
+    computed = row.done - row.remembered
+    if row.status != "running" or computed <= 0:
         return None
     elapsed: float = connection.execute(select(clock())).scalar_one() - row.started_at
-    left: float = max(0.0, elapsed) * (row.total - row.done) / row.done
+    left: float = max(0.0, elapsed) * (row.total - row.done) / computed
     return round(left, 1)
 
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, func, insert, literal, select
 
 from streamapp.identity import Run
 from streamapp.store.schema import clock, files, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.tasks.contract import Attachment, Plot, Report
 
-__all__ = ["PLOT", "file_of", "files_of", "keep", "load", "row_of"]
+__all__ = ["PLOT", "copy", "file_of", "files_of", "keep", "load", "row_of"]
 
 PLOT = 0
 
@@ -36,6 +36,19 @@ def keep(connection: Connection, run: Run, report: Report) -> None:
     for position, file in enumerate(report.attachments, start=PLOT + 1):
         content = {"name": file.name, "media_type": file.media_type, "content": file.content}
         insert_or_ignore(connection, files, {**key, "position": position, **content})
+
+
+def copy(connection: Connection, source: Run, run: Run) -> bool:
+    """Give `run` the report of `source`, with its files. False when that has none (any more)."""
+    if row_of(connection, source) is None:
+        return False
+    key = {"tenant": run.tenant, "job": run.job, "run": run.run}
+    for table in (reports, files):
+        names = [column.name for column in table.c if column.name not in key]
+        own = [literal(value, table.c[name].type).label(name) for name, value in key.items()]
+        rows = select(*own, *(table.c[name] for name in names)).where(_of(table, source))
+        connection.execute(insert(table).from_select([*key, *names], rows))
+    return True
 
 
 def row_of(connection: Connection, run: Run) -> AnyRow | None:

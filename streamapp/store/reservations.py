@@ -45,6 +45,9 @@ class NewJob:
     email: str | None = None
     priority: int = 0
     deadline: float | None = None
+    work_hash: str | None = None
+    content_hash: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Index,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -35,6 +37,7 @@ __all__ = [
     "jobs",
     "leases",
     "metadata",
+    "remembered",
     "reports",
     "spoken_for",
     "tenants",
@@ -104,9 +107,21 @@ jobs = Table(
     Column("published_at", Double),  # outbox: null until the broker has the Job
     Column("sent_partition", Integer),  # where the broker put it last
     Column("sent_offset", BigInteger),
+    Column("work_hash", String(64)),  # what its report depends on; null: nobody else may get that
+    Column("content_hash", String(64)),  # of the document, where results that are remembered depend on it
+    Column("fresh", Boolean, nullable=False, server_default=false()),  # nothing is to be answered from memory
+    Column("remembered", Integer, nullable=False, server_default="0"),  # items that were
+    Column("remembered_at", Double),  # when the oldest of these was computed
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
+    Index(
+        "jobs_by_work",
+        "tenant",
+        "work_hash",
+        sqlite_where=text("work_hash IS NOT NULL"),
+        postgresql_where=text("work_hash IS NOT NULL"),
+    ),
 )
 
 chunks = Table(
@@ -127,8 +142,25 @@ chunks = Table(
     Column("sent_partition", Integer),
     Column("sent_offset", BigInteger),
     Column("stored_at", Double),
+    Column("version", Text),  # of the predictor, when it was planned
+    Column("digest", String(64)),  # what its result depends on; null: that is not remembered
     # counts what flies, finds what is unpublished, and has each job's waiting chunks in order, all without the payloads
     Index("chunks_by_state", "state", "predictor", "tenant", "job", "run", "step", "chunk"),
+)
+
+# results by what they depend on, to answer the same work again
+remembered = Table(
+    "remembered",
+    metadata,
+    Column("tenant", TENANT, primary_key=True),
+    Column("digest", String(64), primary_key=True),
+    Column("predictor", String(100), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("outcomes", LargeBinary, nullable=False),  # JSON array, without errors
+    Index("remembered_by_use", "tenant", "used_at", "bytes"),
+    Index("remembered_by_age", "made_at"),
 )
 
 reports = Table(

@@ -119,12 +119,18 @@ class Predictor(Generic[Item, Ready, Out]):
 
     ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``, or
     ``prepare`` of one item, may take before the worker is taken for hung and replaced.
+
+    What it gave is remembered per tenant, and given again for the same item (and document) without computing, as long
+    as ``version`` is the same. ``reads_document`` False says that `prepare` uses the item alone, so that another
+    document with the same items is answered too; ``remember`` False is for what should be computed each time.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
     budget: ClassVar[int]
     timeout_s: ClassVar[float] = 60.0
+    reads_document: ClassVar[bool] = True
+    remember: ClassVar[bool] = True
 
     def load(self, device: str) -> None:
         """Bring the weights to ``device`` (``cpu``, ``cuda:0``). Called once, before anything else."""
@@ -176,9 +182,16 @@ class Step(Generic[Source, Item, Value, ParamsT]):
 
 
 class Task:
-    """What a client names in ``task``. The last step's value is a `Report`."""
+    """What a client names in ``task``. The last step's value is a `Report`.
+
+    The report on the same document with the same parameters is remembered per tenant, as long as ``version`` and those
+    of the predictors are the same: raise it when `split` or `reduce` give something else. ``remember`` False has it
+    made each time.
+    """
 
     name: ClassVar[str]
+    version: ClassVar[str] = "1"
+    remember: ClassVar[bool] = True
     accepts: ClassVar[Sequence[str]]
     params: ClassVar[type[BaseModel]]
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]

@@ -99,6 +99,7 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
     name: ClassVar[str] = "all-minilm-l6-v2"
     version: ClassVar[str] = "1"
     budget: ClassVar[int] = 2048
+    reads_document: ClassVar[bool] = False
 
     precision: ClassVar[Precision] = "auto"
     """``auto``: bfloat16 where the device has it, agrees with float32 and, on a CPU, is faster."""

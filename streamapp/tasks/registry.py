@@ -49,6 +49,8 @@ class Registry(Mapping[str, Task]):
             raise ConfigurationError(f"Task {kind}: its name {task.name!r} must match {NAME.pattern}.")
         if task.name in self._tasks and type(self._tasks[task.name]) is not type(task):
             raise ConfigurationError(f"Two tasks are named {task.name!r}: {kind} and another. Rename one.")
+        if not isinstance(task.version, str):
+            raise ConfigurationError(f'Task {kind}: its version must be a string, such as "1".')
         if not task.steps:
             raise ConfigurationError(f"Task {kind} has no steps.")
         for step in task.steps:
@@ -67,6 +69,8 @@ class Registry(Mapping[str, Task]):
         for predictor in step.predictors:
             if not NAME.fullmatch(predictor.name):
                 raise ConfigurationError(f"Predictor {predictor.__qualname__}: its name must match {NAME.pattern}.")
+            if not isinstance(getattr(predictor, "version", None), str):
+                raise ConfigurationError(f'Predictor {predictor.__qualname__} needs a `version`, such as "1".')
             if self.predictors.setdefault(predictor.name, predictor) is not predictor:
                 raise ConfigurationError(f"Two predictors are named {predictor.name!r}. Rename one.")
 

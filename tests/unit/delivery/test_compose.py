@@ -385,3 +385,20 @@ def test_notice_of_a_failure() -> None:
     """The inbox shows what could not be finished, and why, in one clean line each."""
     title, text = notice("failed", a_job(name="a\r\nb", status="failed", error="The reason."), None)
     assert (title, text) == ("“a b” could not be finished", "The reason.")
+
+
+@pytest.mark.parametrize(
+    ("remembered", "line"),
+    [(3, "Answered from memory of 12 May 2025."), (1, "1 of 3 parts were answered from memory of 12 May 2025.")],
+)
+def test_it_says_what_was_remembered(remembered: int, line: str) -> None:
+    """Both bodies, in one sentence; and not a word of it when all was computed."""
+    job = a_job(remembered=remembered, remembered_at=NOON)
+    message = email.message_from_bytes(raw(job), policy=default)
+    plain = email.message_from_bytes(raw(), policy=default)
+    for kind in ("plain", "html"):
+        body, other = message.get_body((kind,)), plain.get_body((kind,))
+        assert body is not None
+        assert other is not None
+        assert line in body.get_content()
+        assert "memory" not in other.get_content()

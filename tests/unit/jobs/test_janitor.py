@@ -175,7 +175,8 @@ async def test_a_store_that_is_away_changes_no_answer(
 
 def test_a_message_carries_what_was_accepted(database: Database) -> None:
     """I expect every field to come back from the wire, and a message without them to carry nothing."""
-    new = new_job(idempotency_key="ké", email="a@b", priority=-2, deadline=7.5, name="Ä", params='{"a": 1}')
+    given: dict[str, Any] = {"idempotency_key": "ké", "email": "a@b", "priority": -2, "deadline": 7.5, "name": "Ä"}
+    new = new_job(**given, params='{"a": 1}', work_hash="w", content_hash="c", fresh=True)
     run = reserved(database, **{name: getattr(new, name) for name in type(new).__slots__ if name != "tenant"})
     row = database.read_sync(with_reservations, [run])[run]
     read = decode(Job, job_message(run, row).dumps())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,23 @@ def test_chunks_are_bounded() -> None:
         assert [c.size for c in chunks] == [len(json.loads(c.items)) for c in chunks]
         assert [c.chunk for c in chunks] == list(range(len(chunks)))
         assert "".join(item["text"] for c in chunks for item in json.loads(c.items)) == text
+
+
+def test_chunks_know_what_their_results_depend_on(tmp_path: Path) -> None:
+    """I expect a digest each where the document's hash is known, the same again, and none without memory."""
+    job = dataclasses.replace(assignment("the quick brown fox"), content_hash="one")
+    digests = [chunk.digest for chunk in begun(job).chunks]
+    assert None not in digests
+    assert {chunk.version for chunk in begun(job).chunks} == {"1"}
+    assert digests == [chunk.digest for chunk in begun(job).chunks]
+    assert set(digests).isdisjoint(chunk.digest for chunk in begun(dataclasses.replace(job, content_hash="2")).chunks)
+    assert {chunk.digest for chunk in begun(assignment("the quick brown fox")).chunks} == {None}
+    after = taskwork.advance(job, 0, rows(begun(job).chunks))
+    assert isinstance(after, Begun)
+    assert None not in [chunk.digest for chunk in after.chunks]
+    taskwork.open_desk(Settings(home=tmp_path, tasks=(f"{HERE}:TwoSteps",), only_tasks=("two-steps",), memory_mb=0))
+    assert {chunk.digest for chunk in begun(job).chunks} == {None}
+    assert {chunk.version for chunk in begun(job).chunks} == {"1"}
 
 
 def test_one_item_may_be_larger_than_a_chunk() -> None:

@@ -108,13 +108,13 @@ class FakeWorkshop:
 class Way:
     """Everything between the topics."""
 
-    def __init__(self, database: Database, *outcomes: Any) -> None:
+    def __init__(self, database: Database, *outcomes: Any, memory_s: float | None = None) -> None:
         self.workshop = FakeWorkshop(*outcomes)
         self.publisher = FakePublisher(database)
         workshop, publisher = cast(Workshop, self.workshop), cast(Publisher, self.publisher)
-        self.progress = Progress(database, publisher)
-        self.planner = Planner(database, workshop, self.progress)
+        self.progress = Progress(database, publisher, memory_s)
         self.collector = Collector(database, workshop, self.progress)
+        self.planner = Planner(database, workshop, self.progress, self.collector)
         self.lost = FakeLostAndFound()
         self.sweeper = self.another_sweeper(database)
 

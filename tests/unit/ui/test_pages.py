@@ -443,3 +443,15 @@ def test_many_partitions_are_not_drawn() -> None:
     html = PAGES.agents(Overview(agents=[an_agent(*[1] * 300)], workers=[]), 0)
     assert "<rect" not in html
     assert html.count('<th scope="row">') == 300
+
+
+@pytest.mark.parametrize(
+    ("remembered", "line"),
+    [(100, "Answered from memory of <time"), (25, "25 of 100 parts were answered from memory of <time"), (None, None)],
+)
+def test_the_page_says_what_was_remembered(remembered: int | None, line: str | None) -> None:
+    """In one sentence with its day, and not at all when all was computed."""
+    known: dict[str, Any] = {} if remembered is None else {"remembered": remembered, "remembered_at": NOON}
+    page = PAGES.job(a_job(status="succeeded", progress=Progress(done=100, total=100), **known), 0)
+    assert ("memory" in page) is (line is not None)
+    assert line is None or line in page
