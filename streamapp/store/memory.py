@@ -7,13 +7,14 @@ back forgets nothing early and one that was set forward does.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from streamapp.store.schema import clock, jobs, remembered
-from streamapp.store.sql import AnyRow, upsert
+from streamapp.store.sql import AnyRow
 
 __all__ = ["Recalled", "enter", "forget_old", "forget_some", "recall", "sizes", "source_of", "used"]
 
@@ -28,6 +29,17 @@ class Recalled(NamedTuple):
     made_at: float
 
 
+def _entering(insert: Callable[[Table], Any]) -> Any:
+    """Made once: for so small a row, spelling the statement takes longer than running it."""
+    statement = insert(remembered).values(made_at=clock(), used_at=clock())
+    names = [column.name for column in remembered.c if not column.primary_key]
+    changed = {name: statement.excluded[name] for name in names}
+    return statement.on_conflict_do_update(index_elements=["tenant", "digest"], set_=changed)
+
+
+ENTER = {"sqlite": _entering(sqlite.insert), "postgresql": _entering(postgresql.insert)}
+
+
 def enter(connection: Connection, tenant: str, digest: str, predictor: str, outcomes: bytes) -> None:
     """Remember a result that was computed just now, instead of an older one."""
     values = {
@@ -35,11 +47,9 @@ def enter(connection: Connection, tenant: str, digest: str, predictor: str, outc
         "digest": digest,
         "predictor": predictor,
         "bytes": len(outcomes) + OVERHEAD,
-        "made_at": clock(),
-        "used_at": clock(),
         "outcomes": outcomes,
     }
-    upsert(connection, remembered, ("tenant", "digest"), values)
+    connection.execute(ENTER[connection.dialect.name], values)
 
 
 def recall(connection: Connection, tenant: str, digests: Collection[str], within_s: float) -> dict[str, Recalled]:

@@ -72,6 +72,7 @@ def test_a_good_task() -> None:
 
 Other: Any = type("Other", (WordPredictor,), {})  # another predictor of the same name
 Bad: Any = type("Bad", (WordPredictor,), {"name": "Bad name"})
+Unversioned: Any = type("Unversioned", (WordPredictor,), {"version": None})
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,8 @@ Bad: Any = type("Bad", (WordPredictor,), {"name": "Bad name"})
         ([variant(steps=(step(WordPredictor, WordPredictor),))], "names a predictor twice"),
         ([variant(steps=(step(WordPredictor), step(Other)))], "Two predictors are named 'word'"),
         ([variant(steps=(step(Bad),))], "must match"),
+        ([variant(steps=(step(Unversioned),))], "needs a `version`"),
+        ([variant(version=2)], "its version must be a string"),
     ],
 )
 def test_mistakes(tasks: list[Task], reason: str) -> None:
