@@ -4,8 +4,8 @@ The number of chunks that fly is counted from the chunks' own rows each time, ne
 be lost or made: a result, a cancel or an end frees it by being written. Who is next is stride scheduling: the tenant,
 then within it the job, that was served least so far, each chunk counting inversely to the weight.
 
-Within a tenant every other credit is for the smallest newcomer, a job of which nothing has flown yet, if one waits: so a
-short job waits for a chunk or two and not for one of each of fifty books. The credits between go by the passes alone:
+Within a tenant every other credit is for the smallest newcomer, a job of which nothing has flown yet, if one waits: so
+a short job waits for a chunk or two and not for one of each of fifty books. The credits between go by the passes alone:
 were newcomers always first, a book would starve as long as they keep coming.
 
 Source: Waldspurger and Weihl, Stride Scheduling: Deterministic Proportional-Share Resource Management (1995).
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, not_, select, update
+from sqlalchemy import Connection, and_, func, select, update
 
 from streamapp.store.chunks import FLYING
 from streamapp.store.joining import WAITING, is_new, waits_for
