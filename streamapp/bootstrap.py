@@ -72,16 +72,27 @@ def _jobs_app(settings: Settings) -> faust.App:
     database = Database(settings.store_url)
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
-    publisher = Publisher(database, by_name, names)
-    progress = Progress(database, publisher)
-    planner = Planner(database, workshop, progress)
+    room = settings.tenant_running
+    publisher = Publisher(database, by_name, names, room)
+    progress = Progress(database, publisher, room)
+    planner = Planner(database, workshop, progress, room)
     collector = Collector(database, workshop, progress)
     predictors = tuple(registry.predictors)
     offsets = Offsets(settings.broker, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
     lifetimes = Lifetimes.of(settings)
     tidy = Janitor(database, blobs, lifetimes).tidy
-    sweeper = Sweeper(database, publisher, progress, collector, lost, predictors, settings.job_timeout_s, tidy)
+    sweeper = Sweeper(
+        database,
+        publisher,
+        progress,
+        collector,
+        lost,
+        predictors,
+        settings.job_timeout_s,
+        tidy,
+        room,
+    )
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
     intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from streamapp.store.chunks import FLYING
 from streamapp.store.joining import WAITING, is_new, waits_for
@@ -103,6 +103,7 @@ def _candidates(connection: Connection, predictor: str) -> tuple[list[_Waiting],
         )
         .join(tenants, tenants.c.tenant == jobs.c.tenant)
         .where(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, [predictor]))
+        .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock()))  # the sweep ends the others soon
         .with_for_update(of=jobs)
     )
     least = (tenants.c.served, jobs.c.served, jobs.c.started_at, jobs.c.id)
