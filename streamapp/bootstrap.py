@@ -72,16 +72,27 @@ def _jobs_app(settings: Settings) -> faust.App:
     database = Database(settings.store_url)
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
-    publisher = Publisher(database, by_name, names)
-    progress = Progress(database, publisher, settings.memory_s)
+    room = settings.tenant_running
+    publisher = Publisher(database, by_name, names, room)
+    progress = Progress(database, publisher, room, settings.memory_s)
     collector = Collector(database, workshop, progress)
-    planner = Planner(database, workshop, progress, collector)
+    planner = Planner(database, workshop, progress, collector, room)
     predictors = tuple(registry.predictors)
     offsets = Offsets(settings.broker, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
     lifetimes = Lifetimes.of(settings)
     tidy = Janitor(database, blobs, lifetimes, settings.memory_mb << 20).tidy
-    sweeper = Sweeper(database, publisher, progress, collector, lost, predictors, settings.job_timeout_s, tidy)
+    sweeper = Sweeper(
+        database,
+        publisher,
+        progress,
+        collector,
+        lost,
+        predictors,
+        settings.job_timeout_s,
+        tidy,
+        room,
+    )
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
     intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)

@@ -12,6 +12,7 @@ import click
 from streamapp import __version__
 from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.cli_recovery import backup, rewind, with_broker
+from streamapp.cli_tenants import tenants
 from streamapp.client import Client
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.resources import JobResource
@@ -163,6 +164,7 @@ cli.add_command(dead_letters)
 cli.add_command(deliveries)
 cli.add_command(backup)
 cli.add_command(rewind)
+cli.add_command(tenants)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:

@@ -110,6 +110,12 @@ class Settings(BaseSettings):
         8192, ge=256, le=512 * 1024, description="JSON bytes of the items in a chunk at most, one item excepted."
     )
 
+    tenant_running: int = Field(
+        0,
+        ge=0,
+        description="Jobs of a tenant that run at a time, 0: any number; the rest wait. "
+        "`streamapp tenants set` says otherwise for one.",
+    )
     job_timeout_s: float = Field(
         6 * 3600.0, gt=0, description="Seconds from running to final; then the job has failed."
     )

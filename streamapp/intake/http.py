@@ -53,6 +53,11 @@ class Api:
     assigned: Callable[[], bool]
     closed: Callable[[], str | None] = lambda: None
 
+    @property
+    def room(self) -> int:
+        """How many jobs of a tenant run at a time, unless its row says otherwise; 0: any number."""
+        return self.settings.tenant_running
+
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         submission = parse_submission(await read_fields(request))
@@ -153,7 +158,7 @@ class Api:
             after = unpack(request.query["cursor"]) if "cursor" in request.query else None
         except ValueError as error:
             raise Refused(422, f"cursor: {error}.", field="cursor") from error
-        return await self.database.read(present_jobs, DEFAULT_TENANT, _limit(request, size), after)
+        return await self.database.read(present_jobs, DEFAULT_TENANT, _limit(request, size), after, room=self.room)
 
     async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
         """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""
@@ -165,7 +170,7 @@ class Api:
 
     async def job(self, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""
-        job = await self.database.read(present_job, DEFAULT_TENANT, _known(job_id), whole=True)
+        job = await self.database.read(present_job, DEFAULT_TENANT, _known(job_id), whole=True, room=self.room)
         if job is None:
             raise _no_such("job")
         return job
@@ -187,7 +192,7 @@ class Api:
         if made.created:
             job = present_new(made)
         else:
-            job = await self.database.read(present_job, DEFAULT_TENANT, made.row.id, whole=True)
+            job = await self.database.read(present_job, DEFAULT_TENANT, made.row.id, whole=True, room=self.room)
         response = _json(job, status=202)
         response.headers["Location"] = f"/v1/jobs/{made.row.id}"
         return response

@@ -12,7 +12,7 @@ from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import Job
-from streamapp.store import jobs
+from streamapp.store import jobs, rooms
 from streamapp.store.database import Database
 
 __all__ = ["Planner"]
@@ -23,20 +23,29 @@ logger = logging.getLogger(__name__)
 class Planner:
     """The inference agent's work."""
 
-    def __init__(self, database: Database, workshop: Workshop, progress: Progress, collector: Collector) -> None:
+    def __init__(
+        self, database: Database, workshop: Workshop, progress: Progress, collector: Collector, room: int = 0
+    ) -> None:
         self._database = database
         self._workshop = workshop
         self._progress = progress
         self._collector = collector
+        self._room = room
 
     async def plan(self, job: Job) -> None:
-        """Plan a run of a job. A job that is planned, ended, cancelled or deleted meanwhile is let be."""
+        """Plan a run of a job. A job that is planned, ended, cancelled or deleted meanwhile is let be.
+
+        So is one without room: it is published again as soon as another of its tenant has ended.
+        """
         run = Run(job.tenant, job.job_id, job.run)
         row = await self._database.read(jobs.get, run)
         if row is None or row.status != "queued":
             logger.info("job %s run %d is not queued: nothing to plan", run.job, run.run)
             return
         if await self._progress.answer(run, row):
+            return
+        if not await self._database.read(rooms.has_room, run, self._room):
+            await self._database.write(rooms.put_back, [run], self._room)
             return
         assignment = Assignment.of(row)
         try:

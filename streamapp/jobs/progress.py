@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
-from streamapp.store import credits, jobs, ledger, memory, reports, workers
+from streamapp.store import credits, jobs, ledger, memory, reports, rooms, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
 from streamapp.store.ledger import Due
@@ -29,9 +29,10 @@ LONGEST_REASON = 2000
 class Progress:
     """The transitions that plan, collect and sweep share."""
 
-    def __init__(self, database: Database, publisher: Publisher, memory_s: float | None = None) -> None:
+    def __init__(self, database: Database, publisher: Publisher, room: int = 0, memory_s: float | None = None) -> None:
         self._database = database
         self._publisher = publisher
+        self._room = room
         self._memory_s = memory_s
 
     async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> int | None:
@@ -40,7 +41,7 @@ class Progress:
         Returns the next step when all of its chunks were remembered: it is complete, and no result will say so.
         """
         if isinstance(outcome, Report):
-            await self._publisher.deliveries(await self._database.write(_finish, run, step, outcome))
+            await self._ended(run, await self._database.write(_finish, run, step, outcome))
             return None
         recalled = await self._recalled(run, outcome)
         if not await self._database.write(begin_step, run, step, outcome.step, outcome.chunks, recalled):
@@ -57,7 +58,7 @@ class Progress:
         if source is None:
             return False
         due = await self._database.write(_answer, run, source)
-        await self._publisher.deliveries(due)
+        await self._ended(run, due)
         return bool(due)
 
     async def _recalled(self, run: Run, begun: Begun) -> dict[str, Recalled]:
@@ -70,24 +71,31 @@ class Progress:
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
         logger.warning("job %s failed: %s", run.job, reason)
-        await self._publisher.deliveries(await self._database.write(_end, run, "failed", _storable(reason)))
+        await self._ended(run, await self._database.write(_end, run, "failed", _storable(reason)))
 
     async def fail_at(self, run: Run, step: int | None, reason: str) -> None:
         """End a job as failed that is still at `step` (None: in the queue); one that has gone on is let be."""
         due = await self._database.write(_end_at, run, step, _storable(reason))
         if due:
             logger.warning("job %s failed: %s", run.job, reason)
-        await self._publisher.deliveries(due)
+        await self._ended(run, due)
 
     async def expire(self, run: Run) -> None:
         """End a job whose deadline has passed."""
-        await self._publisher.deliveries(
-            await self._database.write(_end, run, "expired", "its deadline passed before it was done")
-        )
+        late = "its deadline passed before it was done"
+        await self._ended(run, await self._database.write(_end, run, "expired", late))
 
     async def cancel(self, run: Run) -> bool:
         """End a job because its owner says so; nobody is told. False when it had ended before."""
-        return await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
+        ended = await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
+        await self._ended(run, [])
+        return ended
+
+    async def _ended(self, run: Run, due: Sequence[Due]) -> None:
+        """Publish what an end brings: deliveries, and the tenant's next job when one waits for room."""
+        await self._publisher.deliveries(due)
+        if waiting := await self._database.read(rooms.let_in, run.tenant, self._room):
+            await self._publisher.jobs(waiting)
 
     async def top_up(self, predictors: Iterable[str]) -> None:
         """Give free credits to the chunks that are due, and publish them."""

@@ -46,10 +46,11 @@ class Publisher:
     What one call is publishing, another leaves to it: when the broker is slow, the relay comes by before it is done.
     """
 
-    def __init__(self, database: Database, topics: Mapping[str, TopicT], names: TopicNames) -> None:
+    def __init__(self, database: Database, topics: Mapping[str, TopicT], names: TopicNames, room: int = 0) -> None:
         self._database = database
         self._topics = topics
         self._names = names
+        self._room = room
         self.partitions: Mapping[str, int] = {}
         self._in_work: set[Hashable] = set()
 
@@ -66,7 +67,7 @@ class Publisher:
                 rows = await self._database.read(with_reservations, mine)
             records = [job_message(run, rows.get(run)) for run in mine]
             if places := await self._send(self._names.inference, records):
-                await self._database.write(outbox.jobs_published, mine, places)
+                await self._database.write(outbox.jobs_published, mine, places, self._room)
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
         """Publish chunks that have a credit."""

@@ -54,6 +54,7 @@ class Sweeper:
         predictors: tuple[str, ...],
         job_timeout_s: float,
         tidy: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        room: int = 0,
     ) -> None:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._database = database
@@ -64,6 +65,7 @@ class Sweeper:
         self._predictors = predictors
         self._job_timeout_s = job_timeout_s
         self._tidy = tidy
+        self._room = room
         self._stop = asyncio.Event()
         self._reducing: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
@@ -110,7 +112,7 @@ class Sweeper:
         return held
 
     async def _relay(self, grace_s: float) -> None:
-        left = await self._database.read(outbox.unpublished_jobs, grace_s, LIMIT)
+        left = await self._database.read(outbox.unpublished_jobs, grace_s, LIMIT, self._room)
         await self._publisher.jobs([Run(row.tenant, row.id, row.run) for row in left])
         await self._publisher.chunks(await self._database.read(outbox.unpublished_chunks, grace_s, LIMIT))
         await self._publisher.deliveries(await self._database.read(ledger.due, grace_s, LIMIT))

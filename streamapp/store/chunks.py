@@ -11,14 +11,15 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, inse
 
 from streamapp.identity import Run
 from streamapp.store import memory
+from streamapp.store.joining import WAITING, join
 from streamapp.store.memory import Recalled
-from streamapp.store.schema import chunks, clock, jobs, tenants
+from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow
 from streamapp.store.times import elapsed
 
 __all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
 
-FLYING, STORED, WAITING = "flying", "stored", "waiting"
+FLYING, STORED = "flying", "stored"
 NOTHING: Mapping[str, Recalled] = MappingProxyType({})
 
 
@@ -73,7 +74,8 @@ def begin_step(
         **_counted(new, recalled),
     }
     if left:
-        values["served"] = _where_newcomers_start(connection, run)
+        wanted = {chunk.predictor for chunk in new if chunk.digest not in recalled}
+        values["served"] = join(connection, run, sorted(wanted))
     if connection.execute(update(jobs).where(mine, here).values(**values)).rowcount != 1:
         return False
     _drop(connection, run, step - 1)
@@ -191,33 +193,3 @@ def complete_steps(connection: Connection, grace_s: float, limit: int) -> Sequen
 def _drop(connection: Connection, run: Run, step: int) -> None:
     mine = and_(chunks.c.tenant == run.tenant, chunks.c.job == run.job, chunks.c.run == run.run)
     connection.execute(delete(chunks).where(mine, chunks.c.step <= step))
-
-
-def _where_newcomers_start(connection: Connection, run: Run) -> float:
-    """A job that joins those that wait starts level with the least served of them: it neither jumps ahead nor owes.
-
-    When none waits it starts level with the most served there is, so that nobody who was busy before owes for it later.
-    The tenant, if it waits for nothing, joins the other tenants in the same way.
-
-    Sources: Waldspurger and Weihl, Stride Scheduling (1995), "dynamic client participation"; Goyal, Vin and Cheng,
-    Start-time Fair Queueing (1996), for the level when nobody waits.
-    """
-    waits = and_(jobs.c.status == "running", jobs.c.waiting > 0)
-    own = select(func.min(jobs.c.served)).where(waits, jobs.c.tenant == run.tenant)
-    least = connection.execute(own).scalar_one()
-    if least is None:
-        _join_tenants(connection, run.tenant, waits)
-        running = and_(jobs.c.tenant == run.tenant, jobs.c.status == "running")
-        least = connection.execute(select(func.max(jobs.c.served)).where(running)).scalar_one()
-    before = select(jobs.c.served).where(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
-    return max(float(least or 0.0), float(connection.execute(before).scalar_one_or_none() or 0.0))
-
-
-def _join_tenants(connection: Connection, tenant: str, waits: Any) -> None:
-    waiting = tenants.c.tenant.in_(select(jobs.c.tenant).where(waits))
-    level = connection.execute(select(func.min(tenants.c.served)).where(waiting)).scalar_one()
-    if level is None:
-        level = connection.execute(select(func.max(tenants.c.served))).scalar_one()
-    if level is not None:
-        behind = and_(tenants.c.tenant == tenant, tenants.c.served < level)
-        connection.execute(update(tenants).where(behind).values(served=level))

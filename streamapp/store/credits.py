@@ -4,23 +4,29 @@ The number of chunks that fly is counted from the chunks' own rows each time, ne
 be lost or made: a result, a cancel or an end frees it by being written. Who is next is stride scheduling: the tenant,
 then within it the job, that was served least so far, each chunk counting inversely to the weight.
 
+Within a tenant every other credit is for the smallest newcomer, a job of which nothing has flown yet, if one waits: so
+a short job waits for a chunk or two and not for one of each of fifty books. The credits between go by the passes alone:
+were newcomers always first, a book would starve as long as they keep coming.
+
 Source: Waldspurger and Weihl, Stride Scheduling: Deterministic Proportional-Share Resource Management (1995).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
-from streamapp.store.chunks import FLYING, WAITING
+from streamapp.store.chunks import FLYING
+from streamapp.store.joining import WAITING, is_new, waits_for
 from streamapp.store.schema import chunks, clock, jobs, tenants
 from streamapp.store.sql import AnyRow
 
 __all__ = ["take_off", "weight_of"]
 
 LOCK = 0x63726564697473  # "credits"
-CANDIDATES = 64  # the least served jobs that are looked at; one more never starves, it becomes the least served
+CANDIDATES = 64  # newcomers, and others, that are looked at: the least served; one more never starves, it becomes one
 
 
 def weight_of(priority: int) -> float:
@@ -29,14 +35,22 @@ def weight_of(priority: int) -> float:
 
 
 @dataclass(slots=True)
+class _Tenant:
+    weight: float
+    served: float
+    turn: int
+
+
+@dataclass(slots=True)
 class _Waiting:
     tenant: str
     job: str
     run: int
     weight: float
-    tenant_weight: float
     served: float
-    tenant_served: float
+    since: float
+    chunks: int
+    new: bool
 
 
 def take_off(connection: Connection, predictor: str, credits: int) -> list[AnyRow]:
@@ -47,47 +61,75 @@ def take_off(connection: Connection, predictor: str, credits: int) -> list[AnyRo
     free = credits - connection.execute(select(func.count()).select_from(chunks).where(flying)).scalar_one()
     if free <= 0:
         return []
-    waiting = _candidates(connection, predictor)
-    served = {entry.tenant: entry.tenant_served for entry in waiting}
+    waiting, owners = _candidates(connection, predictor)
     chosen: list[AnyRow] = []
     while waiting and len(chosen) < free:
-        next_one = min(waiting, key=lambda entry: (served[entry.tenant], entry.served, entry.job))
+        next_one = _next_job(waiting, owners)
         row = _next_chunk(connection, next_one, predictor)
         if row is None:
             waiting.remove(next_one)
             continue
         chosen.append(row)
         _fly(connection, row)
+        owner = owners[next_one.tenant]
+        owner.served += 1 / owner.weight
+        owner.turn = 1 - owner.turn
         next_one.served += 1 / next_one.weight
-        served[next_one.tenant] += 1 / next_one.tenant_weight
-        _remember(connection, next_one, served[next_one.tenant])
+        next_one.new = False
+        _remember(connection, next_one, owner)
     return chosen
 
 
-def _candidates(connection: Connection, predictor: str) -> list[_Waiting]:
+def _next_job(waiting: Sequence[_Waiting], owners: Mapping[str, _Tenant]) -> _Waiting:
+    """The least served tenant's next job: its smallest newcomer if it is their turn, else its least served one."""
+    tenant = min({entry.tenant for entry in waiting}, key=lambda name: (owners[name].served, name))
+    mine = [entry for entry in waiting if entry.tenant == tenant]
+    newcomers = [entry for entry in mine if entry.new]
+    if newcomers and not owners[tenant].turn:
+        return min(newcomers, key=lambda entry: (entry.chunks / entry.weight, entry.since, entry.job))
+    return min(mine, key=lambda entry: (entry.served, entry.since, entry.job))
+
+
+def _candidates(connection: Connection, predictor: str) -> tuple[list[_Waiting], dict[str, _Tenant]]:
     """The jobs that wait for this predictor. They are locked here: everything locks a job first, then its chunks."""
-    for_this = (chunks.c.tenant == jobs.c.tenant, chunks.c.job == jobs.c.id, chunks.c.run == jobs.c.run)
-    waits = exists().where(*for_this, chunks.c.predictor == predictor, chunks.c.state == WAITING)
+    found: dict[tuple[str, str], _Waiting] = {}
+    owners: dict[str, _Tenant] = {}
     query = (
         select(
-            jobs.c.tenant,
-            jobs.c.id,
-            jobs.c.run,
-            jobs.c.priority,
-            jobs.c.served,
-            tenants.c.weight,
+            *(jobs.c[name] for name in ("tenant", "id", "run", "priority", "served", "started_at")),
+            *(jobs.c[name] for name in ("done", "waiting", "unfinished")),
+            *(tenants.c[name] for name in ("weight", "turn")),
             tenants.c.served.label("tenant_served"),
         )
         .join(tenants, tenants.c.tenant == jobs.c.tenant)
-        .where(jobs.c.status == "running", jobs.c.waiting > 0, waits)
-        .order_by(tenants.c.served, jobs.c.served, jobs.c.id)
-        .limit(CANDIDATES)
+        .where(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, [predictor]))
+        .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock()))  # the sweep ends the others soon
         .with_for_update(of=jobs)
     )
-    return [
-        _Waiting(row.tenant, row.id, row.run, weight_of(row.priority), row.weight, row.served, row.tenant_served)
-        for row in connection.execute(query)
-    ]
+    least = (tenants.c.served, jobs.c.served, jobs.c.started_at, jobs.c.id)
+    smallest = query.where(is_new()).order_by(tenants.c.served, jobs.c.waiting, jobs.c.started_at, jobs.c.id)
+    for those in (smallest, query.order_by(*least)):
+        for row in connection.execute(those.limit(CANDIDATES)):
+            owners[row.tenant] = _Tenant(row.weight, row.tenant_served, row.turn)
+            weight, new = weight_of(row.priority), not row.done and row.waiting == row.unfinished
+            entry = _Waiting(row.tenant, row.id, row.run, weight, row.served, row.started_at, row.waiting, new)
+            found[row.tenant, row.id] = entry
+    return _level(list(found.values()), owners)
+
+
+def _level(waiting: list[_Waiting], owners: dict[str, _Tenant]) -> tuple[list[_Waiting], dict[str, _Tenant]]:
+    """Nobody is further ahead of the least served than by its own last credit, where credits of one predictor are all.
+
+    What was had of another predictor, a faster one perhaps, is not owed here.
+    """
+    least = min((owner.served for owner in owners.values()), default=0.0)
+    for name, owner in owners.items():
+        owner.served = min(owner.served, least + 1 / owner.weight)
+        mine = [entry for entry in waiting if entry.tenant == name]
+        lowest = min(entry.served for entry in mine)
+        for entry in mine:
+            entry.served = min(entry.served, lowest + 1 / entry.weight)
+    return waiting, owners
 
 
 def _next_chunk(connection: Connection, entry: _Waiting, predictor: str) -> AnyRow | None:
@@ -109,7 +151,8 @@ def _fly(connection: Connection, row: AnyRow) -> None:
     connection.execute(update(chunks).where(this).values(state=FLYING, flying_at=clock()))
 
 
-def _remember(connection: Connection, entry: _Waiting, tenant_served: float) -> None:
+def _remember(connection: Connection, entry: _Waiting, owner: _Tenant) -> None:
     mine = and_(jobs.c.tenant == entry.tenant, jobs.c.id == entry.job, jobs.c.run == entry.run)
     connection.execute(update(jobs).where(mine).values(served=entry.served, waiting=jobs.c.waiting - 1))
-    connection.execute(update(tenants).where(tenants.c.tenant == entry.tenant).values(served=tenant_served))
+    its = tenants.c.tenant == entry.tenant
+    connection.execute(update(tenants).where(its).values(served=owner.served, turn=owner.turn))

@@ -22,7 +22,7 @@ from streamapp.store.cursor import Cursor
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow
 
-__all__ = ["end", "find", "get", "is_running", "newest", "overdue", "position", "waiting_for"]
+__all__ = ["end", "find", "get", "is_running", "newest", "overdue", "waiting_for"]
 
 
 def _is(run: Run) -> Any:
@@ -52,14 +52,6 @@ def newest(connection: Connection, tenant: str, limit: int, after: Cursor | None
         same_time = and_(jobs.c.created_at == after.created_at, jobs.c.id < after.id)
         query = query.where(or_(jobs.c.created_at < after.created_at, same_time))
     return connection.execute(query).all()
-
-
-def position(connection: Connection, row: AnyRow) -> int | None:
-    """A queued job's place in the queue, 1 for the next; None once it runs."""
-    if row.status != "queued":
-        return None
-    older = and_(jobs.c.status == "queued", jobs.c.created_at < row.created_at)
-    return 1 + connection.execute(select(func.count()).select_from(jobs).where(older)).scalar_one()
 
 
 def is_running(connection: Connection, run: Run, step: int) -> bool:

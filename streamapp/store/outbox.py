@@ -15,6 +15,7 @@ from streamapp.identity import Run
 from streamapp.store.chunks import FLYING, ChunkKey
 from streamapp.store.dueness import due_at
 from streamapp.store.ledger import Due
+from streamapp.store.rooms import bounded, let_in, put_back
 from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.sql import AnyRow
 from streamapp.store.times import elapsed
@@ -44,14 +45,15 @@ CHUNK = _published(chunks, "tenant", "job", "run", "step", "predictor", "chunk")
 DELIVERY = _published(deliveries, "id", "attempts").where(due_at() == bindparam("key_due_at"))
 
 
-def jobs_published(connection: Connection, runs: Sequence[Run], places: Sequence[Where]) -> None:
-    """The broker has these jobs, each at its place."""
+def jobs_published(connection: Connection, runs: Sequence[Run], places: Sequence[Where], room: int = 0) -> None:
+    """The broker has these jobs, each at its place. Those without room are let be by the planner: not noted."""
     rows = [
         {"key_tenant": run.tenant, "key_id": run.job, "key_run": run.run, "partition": partition, "offset": offset}
         for run, (partition, offset) in zip(runs, places, strict=True)
     ]
     if rows:
         connection.execute(JOB, rows)
+        put_back(connection, runs, room)
 
 
 def chunks_published(connection: Connection, keys: Sequence[ChunkKey], places: Sequence[Where]) -> None:
@@ -93,10 +95,18 @@ def deliveries_published(connection: Connection, due: Sequence[Due], places: Seq
         connection.execute(DELIVERY, rows)
 
 
-def unpublished_jobs(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
-    """Queued jobs that were reserved more than `grace_s` seconds ago and that the broker may not have."""
+def unpublished_jobs(connection: Connection, grace_s: float, limit: int, room: int = 0) -> Sequence[AnyRow]:
+    """Queued jobs with room that were reserved more than `grace_s` seconds ago and that the broker may not have."""
     left = and_(jobs.c.status == "queued", jobs.c.published_at.is_(None), elapsed(jobs.c.created_at, grace_s))
-    return connection.execute(select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(left).limit(limit)).all()
+    held = bounded(connection, room)
+    query = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(left).order_by(jobs.c.created_at, jobs.c.id).limit(limit)
+    if not held:
+        return connection.execute(query).all()
+    found = list(connection.execute(query.where(jobs.c.tenant.not_in(list(held)))))
+    for tenant in held:
+        ready = {run.job for run in let_in(connection, tenant, room)}
+        found += connection.execute(query.where(jobs.c.tenant == tenant, jobs.c.id.in_(ready)))
+    return found[:limit]
 
 
 def unpublished_chunks(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:

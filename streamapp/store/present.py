@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from streamapp.identity import Run
 from streamapp.resources import (
@@ -22,8 +22,8 @@ from streamapp.resources import (
 )
 from streamapp.store import inbox, jobs, ledger, reports, workers
 from streamapp.store.cursor import Cursor, pack
+from streamapp.store.forecast import outlook
 from streamapp.store.reservations import Reservation
-from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow
 
 __all__ = [
@@ -38,12 +38,15 @@ __all__ = [
 ]
 
 
-def present_job(connection: Connection, tenant: str, job: str, *, whole: bool) -> JobResource | None:
-    """A job; `whole` with its report and its deliveries. None when the tenant has no such job."""
+def present_job(connection: Connection, tenant: str, job: str, *, whole: bool, room: int = 0) -> JobResource | None:
+    """A job; `whole` with its report and its deliveries. None when the tenant has no such job.
+
+    `room` is how many jobs a tenant runs at a time unless its row says otherwise, 0 for any number.
+    """
     row = jobs.find(connection, tenant, job)
     if row is None:
         return None
-    resource = _job(connection, row)
+    resource = _job(connection, row, room)
     if whole:
         run = Run(row.tenant, row.id, row.run)
         resource.report = _report(connection, run)
@@ -56,13 +59,15 @@ def present_new(made: Reservation) -> JobResource:
     return _resource(made.row, made.position, None)
 
 
-def present_jobs(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> JobList:
+def present_jobs(
+    connection: Connection, tenant: str, limit: int, after: Cursor | None = None, *, room: int = 0
+) -> JobList:
     """A page of a tenant's jobs, newest first."""
     rows = jobs.newest(connection, tenant, limit + 1, after)
     page = rows[:limit]
     more = len(rows) > limit
     return JobList(
-        items=[_job(connection, row) for row in page],
+        items=[_job(connection, row, room) for row in page],
         next=pack(Cursor(page[-1].created_at, page[-1].id)) if more else None,
     )
 
@@ -108,8 +113,9 @@ def present_workers(connection: Connection) -> list[WorkerResource]:
     ]
 
 
-def _job(connection: Connection, row: AnyRow) -> JobResource:
-    return _resource(row, jobs.position(connection, row), _eta_s(connection, row))
+def _job(connection: Connection, row: AnyRow, room: int) -> JobResource:
+    seen = outlook(connection, row, room)
+    return _resource(row, seen.position, seen.eta_s)
 
 
 def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobResource:
@@ -130,16 +136,6 @@ def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobReso
         remembered=row.remembered,
         remembered_at=_maybe_time(row.remembered_at),
     )
-
-
-def _eta_s(connection: Connection, row: AnyRow) -> float | None:
-    """Seconds left if it goes on as it went; unknown before the first result."""
-    computed = row.done - row.remembered
-    if row.status != "running" or computed <= 0:
-        return None
-    elapsed: float = connection.execute(select(clock())).scalar_one() - row.started_at
-    left: float = max(0.0, elapsed) * (row.total - row.done) / computed
-    return round(left, 1)
 
 
 def _report(connection: Connection, run: Run) -> ReportResource | None:

@@ -74,6 +74,8 @@ tenants = Table(
     Column("tenant", TENANT, primary_key=True),
     Column("weight", Double, nullable=False, server_default="1"),
     Column("served", Double, nullable=False, server_default="0"),  # the stride scheduler's pass
+    Column("turn", Integer, nullable=False, server_default="0"),  # 0: the next credit is for a newcomer, if one waits
+    Column("running", Integer),  # how many of its jobs may run at a time, 0: any number; null: as the settings say
 )
 
 jobs = Table(

@@ -112,7 +112,7 @@ class Way:
         self.workshop = FakeWorkshop(*outcomes)
         self.publisher = FakePublisher(database)
         workshop, publisher = cast(Workshop, self.workshop), cast(Publisher, self.publisher)
-        self.progress = Progress(database, publisher, memory_s)
+        self.progress = Progress(database, publisher, memory_s=memory_s)
         self.collector = Collector(database, workshop, self.progress)
         self.planner = Planner(database, workshop, self.progress, self.collector)
         self.lost = FakeLostAndFound()

@@ -56,6 +56,15 @@ def test_a_row_has_what_publishing_needs(database: Database) -> None:
     assert row_of(database, chunks).state == "flying"
 
 
+def test_what_is_past_its_deadline_does_not_fly(database: Database) -> None:
+    """I expect no credit for a job whose deadline has passed, before the sweep has ended it too."""
+    late, in_time = running(database, chunks=3, deadline=4e9), running(database, chunks=3, deadline=4e9)
+    assert {row.job for row in fly(database, 2)} <= {late.job, in_time.job}
+    put(database, jobs, {"id": late.job}, deadline=1.0)
+    assert {row.job for row in fly(database, 2 * CREDITS)} == {in_time.job}
+    assert row_of(database, jobs, id=late.job).waiting > 0
+
+
 @pytest.mark.parametrize("status", ["cancelled", "failed"])
 def test_an_end_frees_the_credits(database: Database, status: str) -> None:
     """I expect the chunks of another job to fly as soon as the one that had all credits has ended."""

@@ -13,7 +13,6 @@ from streamapp.store import memory, reports
 from streamapp.store.chunks import NewChunk, begin_step, results_of, store_result
 from streamapp.store.database import Database
 from streamapp.store.memory import Recalled
-from streamapp.store.present import present_job
 from streamapp.store.schema import chunks, clock, jobs, remembered
 from streamapp.tasks.contract import Attachment, Plot, Report
 from tests.unit.store.rows import fly, key, put, reserved, row_of, rows_of, some_chunks
@@ -153,22 +152,6 @@ def test_a_step_that_is_half_remembered(database: Database) -> None:
     assert database.write_sync(store_result, key(run, 3), b"[7,8]", "1")
     stored = database.read_sync(results_of, run, 0)
     assert [each.outcomes for each in stored] == [b"[1,2]", b"[5,6]", b"[3,4]", b"[7,8]"]
-
-
-def test_time_left_is_reckoned_by_what_was_computed(database: Database) -> None:
-    """I expect nothing to be known while all that is done was remembered, and then what is left at the real pace."""
-    run = reserved(database)
-    recalled = {"digest-0": Recalled(b"[1,2]", 50.0), "digest-2": Recalled(b"[3,4]", 40.0)}
-    database.write_sync(begin_step, run, None, 0, known_chunks(4), recalled)
-    put(database, jobs, {"id": run.job}, started_at=clock() - 30)
-    job = database.read_sync(present_job, run.tenant, run.job, whole=False)
-    assert job is not None
-    assert (job.eta_s, job.remembered, job.progress.done) == (None, 4, 4)
-    fly(database, 9)
-    database.write_sync(store_result, key(run, 1), b"[5,6]", "1")
-    job = database.read_sync(present_job, run.tenant, run.job, whole=False)
-    assert job is not None
-    assert job.eta_s == pytest.approx(30, abs=5)
 
 
 def test_a_step_that_is_all_remembered(database: Database) -> None:

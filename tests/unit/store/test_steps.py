@@ -162,11 +162,3 @@ def test_overdue_jobs(database: Database) -> None:
     database.write_sync(job_rows.end, ended, "succeeded")
     found = {row.id: bool(row.late) for row in database.read_sync(job_rows.overdue, 100.0, 10)}
     assert found == {late.job: True, late_running.job: True, endless.job: False}
-
-
-def test_the_queue_s_positions(database: Database) -> None:
-    """I expect 1 for the oldest queued job, and none for one that runs."""
-    first, second = reserved(database), reserved(database)
-    put(database, jobs, {"id": first.job}, created_at=clock() - 5.0)
-    rows = [row_of(database, jobs, id=run.job) for run in (first, second, running(database))]
-    assert [database.read_sync(job_rows.position, row) for row in rows] == [1, 2, None]

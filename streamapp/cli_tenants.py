@@ -1,0 +1,65 @@
+"""The command for who gets how much: `streamapp tenants`, on the store itself, since it is the operators' alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from streamapp.settings import load_settings
+from streamapp.store import rooms
+from streamapp.store.database import Database
+from streamapp.store.migrate import migrate
+
+__all__ = ["tenants"]
+
+LONGEST_NAME = 64
+
+
+@contextmanager
+def _store() -> Iterator[Database]:
+    database = Database(load_settings().store_url)
+    try:
+        migrate(database)
+        yield database
+    finally:
+        database.close()
+
+
+@click.group()
+def tenants() -> None:
+    """Weights and limits of those who send work."""
+
+
+@tenants.command(name="list")
+def list_tenants() -> None:
+    """List them, with what they have running and queued."""
+    usual = load_settings().tenant_running
+    with _store() as database:
+        rows = database.read_sync(rooms.tenants_of)
+    for row in rows:
+        limit = usual if row.running is None else row.running
+        most = f"of {limit} at most" if limit else "of any number"
+        click.echo(f"{row.tenant:<24}  weight {row.weight:g}  {row.active} running {most}  {row.queued} queued")
+    if not rows:
+        click.echo("None.")
+
+
+@tenants.command(name="set")
+@click.argument("name")
+@click.option("--weight", type=click.FloatRange(0.01, 1000), help="Its share of the models; others have 1.")
+@click.option(
+    "--running", metavar="N", help="How many of its jobs run at a time, 0: any number; usual: as the settings say."
+)
+def set_tenant(name: str, weight: float | None, running: str | None) -> None:
+    """Set the weight, or the limit, of tenant NAME, now or before it sends anything."""
+    if weight is None and running is None:
+        raise click.UsageError("Say --weight, --running or both.")
+    if running not in (None, "usual") and not (running.isascii() and running.isdigit() and len(running) < 7):
+        raise click.BadParameter(f"{running!r} is neither a number from 0 nor `usual`", param_hint="--running")
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise click.BadParameter(f"a name has 1 to {LONGEST_NAME} characters", param_hint="NAME")
+    limit = None if running in (None, "usual") else int(running)
+    with _store() as database:
+        database.write_sync(rooms.set_tenant, name, weight, limit, usual=running == "usual")
