@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ __all__ = ["backup", "rewind", "with_broker"]
 
 
 BROKER_START_S, BROKER_GRACE_S = 90.0, 5.0
+AHEAD_S = 300.0  # clocks differ
 
 
 class Moment(click.ParamType):
@@ -39,7 +41,10 @@ class Moment(click.ParamType):
             moment = datetime.fromisoformat(str(value))
         except ValueError:
             self.fail(f"{value!r} is no time: write it like 2026-01-31T18:00:00Z.", param, ctx)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if seconds > time.time() + AHEAD_S:
+            self.fail(f"{value!r} is in the future: name the time of the backup, or one before it.", param, ctx)
+        return seconds
 
 
 @click.command()
@@ -67,7 +72,10 @@ def rewind(since: float) -> None:
         click.echo(f"Not entered, because another job has their idempotency key: {jobs['key taken']}.")
     if jobs["unreadable"]:
         click.echo(f"Messages that carry no job as it was accepted: {jobs['unreadable']}.")
-    click.echo(f"E-mails that were due since: {done.emails}; parked: {done.parked}, others when their jobs end again.")
+    click.echo(
+        f"E-mails that may have gone out since: {done.emails}. None goes out by itself: {done.parked} are parked, the "
+        "others will be when their jobs end again."
+    )
     click.echo("Start the workers; then `streamapp deliveries parked` lists what to settle.")
 
 

@@ -180,13 +180,14 @@ class Settings(BaseSettings):
     def _lifetimes_in_order(self) -> Settings:
         if 0 < self.keep_jobs_days < self.topic_days:
             raise ValueError(
-                f"keep_jobs_days ({self.keep_jobs_days:g}) must not be less than topic_days ({self.topic_days:g}), "
+                f"STREAMAPP_KEEP_JOBS_DAYS ({self.keep_jobs_days:g}) must not be less than STREAMAPP_TOPIC_DAYS "
+                f"({self.topic_days:g}), "
                 "or 0 for ever: a job must be known for as long as a message of it may come"
             )
         if self.job_timeout_s > self.topic_days * DAY_S / 2:
             raise ValueError(
-                f"job_timeout_s ({self.job_timeout_s:g}) must not be more than half of topic_days "
-                f"({self.topic_days:g}): the messages of a job must outlive it"
+                f"STREAMAPP_JOB_TIMEOUT_S ({self.job_timeout_s:.15g}) must not be more than half of "
+                f"STREAMAPP_TOPIC_DAYS ({self.topic_days:g} days): the messages of a job must outlive it"
             )
         return self
 

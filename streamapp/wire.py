@@ -52,7 +52,7 @@ def decode(record: type[Record], payload: bytes | None) -> Record | Undecodable:
         fields = _strict_model(record).model_validate_json(payload)  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'value'}: {problem['msg']}"
+            f"{'.'.join(str(part) for part in problem['loc']) or 'the bytes'}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)[:5]
         )
         return Undecodable(problems)

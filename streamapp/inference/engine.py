@@ -115,7 +115,7 @@ class Engine:
             if suspect.lone_deaths < LONE_DEATHS:
                 await self._enqueue(work, [place], alone=True)
                 continue
-            reason = f"it ended the model worker {suspect.lone_deaths} times when it was alone in it: {suspect.why}"
+            reason = f"the model ended {suspect.lone_deaths} times while it worked on this part alone ({suspect.why})"
             logger.warning("job %s: item %d of chunk %d is given up: %s", work.id.job, place, work.id.chunk, reason)
             work.settle(place, ItemError(reason))
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from streamapp.identity import DEFAULT_TENANT, Run
 from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
+from streamapp.intake.metrics import counted, render
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_submission
@@ -150,7 +151,8 @@ class Api:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """GET /metrics, in Prometheus' text format."""
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        text = render(await self.database.read(counted), await self.insight.overview())
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
         """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""

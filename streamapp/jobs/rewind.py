@@ -94,7 +94,7 @@ async def refuse_older_store(settings: Settings, database: Database) -> None:
             since = datetime.fromtimestamp(newest or record.timestamp / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             raise ConfigurationError(
                 f"The store is older than the topics: it does not know job {accepted.new.id}, which it had accepted. "
-                f"If it was restored from a backup, run `streamapp rewind --since {since}` (the time of the backup) "
+                f"If it was restored from a backup, run `streamapp rewind --since {since}` (or the time of the backup) "
                 "first; to begin anew with an empty store, set another STREAMAPP_TOPIC_PREFIX."
             )
 

@@ -113,9 +113,12 @@ def matching(connection: Connection, wanted: Filter, limit: int) -> Sequence[Any
     """Those that match, newest first."""
     conditions: list[Any] = [
         dead_letters.c[name] == value
-        for name, value in (("state", wanted.state), ("topic", wanted.topic), ("job", wanted.job))
+        for name, value in (("state", wanted.state), ("job", wanted.job))
         if value is not None
     ]
+    if wanted.topic is not None:  # with the deployment's prefix, or as the pages call it
+        named = dead_letters.c.topic
+        conditions.append(or_(named == wanted.topic, named.endswith(f".{wanted.topic}", autoescape=True)))
     if wanted.reason is not None:
         conditions.append(func.lower(dead_letters.c.reason).contains(wanted.reason.lower(), autoescape=True))
     if wanted.before is not None:

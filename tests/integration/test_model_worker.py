@@ -78,7 +78,7 @@ def test_an_item_that_ends_the_worker_each_time(
     else:
         assert job["status"] == "failed"
         reason = job["error"]
-    assert "it ended the model worker 3 times" in reason
+    assert "the model ended 3 times" in reason
     assert why in reason
     assert 3 <= _deaths(breaking) - before <= DEATHS
     if "prepare" not in culprit:

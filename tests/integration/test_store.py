@@ -200,7 +200,7 @@ def test_a_deadlock_is_tried_again(database: Database) -> None:
         database.write_sync(work)
 
     all_at_once(lambda: swap("a", first, second), lambda: swap("b", second, first))
-    assert len(attempts) == 3
+    assert len(attempts) >= 3  # and each may be a victim once
     assert {row.status for row in rows_of(database, jobs)} == {"failed"}
 
 

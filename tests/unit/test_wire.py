@@ -38,7 +38,7 @@ def test_what_is_written_is_read(record: Record) -> None:
         (None, "no value"),
         (b"", "EOF"),
         (b"\xff", "JSON"),
-        (b"[]", "value"),
+        (b"[]", "the bytes"),
         (json.dumps({**JOB, "run": "1"}).encode(), "run: "),
         (json.dumps({**JOB, "run": 1.5}).encode(), "run: "),
         (json.dumps({**JOB, "run": True}).encode(), "run: "),

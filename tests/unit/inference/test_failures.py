@@ -229,7 +229,7 @@ async def test_suspects_are_computed_alone(start: Any, tmp_path: Path) -> None:
     await at_work
     outcomes = await task
     assert outcomes[:3] + outcomes[4:] == out("S", "T", "USUAL", "ALSO")
-    assert outcomes[3] == {"error": "it ended the model worker 3 times when it was alone in it: it hung"}
+    assert outcomes[3] == {"error": "the model ended 3 times while it worked on this part alone (it hung)"}
     assert predictor.batches == [["usual", "also"], ["s"], ["t"]]
     assert predictor.prepared == ["usual", "also", "s", "t"]
 

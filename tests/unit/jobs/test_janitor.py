@@ -113,9 +113,9 @@ def test_the_order_of_lifetimes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"keep_jobs_days": 3}, "keep_jobs_days"),
-        ({"topic_days": 10, "keep_jobs_days": 9}, "keep_jobs_days"),
-        ({"topic_days": 1, "job_timeout_s": 50_000}, "job_timeout_s"),
+        ({"keep_jobs_days": 3}, "STREAMAPP_KEEP_JOBS_DAYS"),
+        ({"topic_days": 10, "keep_jobs_days": 9}, "STREAMAPP_KEEP_JOBS_DAYS"),
+        ({"topic_days": 1, "job_timeout_s": 50_000}, "STREAMAPP_JOB_TIMEOUT_S"),
     ],
 )
 def test_a_wrong_order_is_refused(tmp_path: Path, fields: dict[str, Any], words: str) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from streamapp.store import dead_letters, ledger
+from streamapp.store import dead_letters, ledger, schema
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter, Letter
 from streamapp.store.schema import deliveries
@@ -113,3 +113,14 @@ def test_only_a_parked_delivery_can_be_settled(database: Database, settle: objec
     row = database.read_sync(ledger.get, due.id)
     assert row is not None
     assert row.state == state
+
+
+def test_a_topic_by_its_short_name(database: Database) -> None:
+    """I expect a topic to be found as the pages call it and as the broker does, and no other with such an end."""
+    same = {"state": "open", "reason": "bad", "attempts": 1, "first_seen": 1.0, "last_seen": 1.0}
+    topics = ("streamapp.email", "streamapp.bulkemail", "other")
+    rows = [{"source": topic, "topic": topic, **same} for topic in topics]
+    database.write_sync(lambda connection: connection.execute(insert(schema.dead_letters), rows))
+    for name in ("email", "streamapp.email"):
+        (found,) = database.read_sync(dead_letters.matching, Filter(topic=name), 10)
+        assert found.topic == "streamapp.email"
