@@ -43,7 +43,7 @@ bench-quick: install ## that the benchmark runs, with tiny sizes
 chaos: install ## kill everything, again and again, and see what is lost (ROUNDS=10, SEED=; PLANT=a bug that must be found)
 	$(BIN)/python -m chaos $(if $(PLANT),--plant $(PLANT),--rounds $(or $(ROUNDS),10)) $(if $(SEED),--seed $(SEED)) --results build/chaos$(if $(PLANT),-$(PLANT)).md
 
-chaos-short: install ## one directed round of that, some two minutes
+chaos-short: install ## one directed round of that, a few minutes
 	$(BIN)/python -m chaos --short $(if $(SEED),--seed $(SEED)) --results build/chaos-short.md
 
 check: install ## format, lint, types, imports

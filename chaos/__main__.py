@@ -18,6 +18,7 @@ from chaos.ground import ROOT
 from chaos.plants import PLANTS, plant
 from chaos.run import Order, run
 from chaos.table import Result
+from chaos.texts import books
 
 JOBS_A_ROUND = 210
 SHORT_JOBS = 60
@@ -26,7 +27,7 @@ STILL_S, STILL_PLANTED_S = 120.0, 50.0
 
 @click.command()
 @click.option("--rounds", default=10, show_default=True, help="Rounds; ten hit every point three times.")
-@click.option("--short", is_flag=True, help="One directed round of some two minutes.")
+@click.option("--short", is_flag=True, help="One directed round of a few minutes.")
 @click.option("--seed", type=int, help="Draw the same script again.")
 @click.option(
     "--plant", "planted", type=click.Choice(sorted(PLANTS)), help="The core of the short round, on a bug to be found."
@@ -45,6 +46,10 @@ def main(
     short = short or planted is not None
     chosen = seed if seed is not None else random.SystemRandom().randrange(1_000_000)
     console.print(f"seed {chosen}, everything is in {folder}")
+    try:
+        books()
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from error
     order = Order(
         seed=chosen,
         rounds=0 if short else rounds,

@@ -37,6 +37,7 @@ PREDICTORS = ("echo", "all-minilm-l6-v2")
 LAST_POINTS_S = 90.0
 LIMIT_S = 1800.0
 SAY_EVERY_S = 0.5
+NOTE_EVERY_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class _Run:
         self.say = say
         self.note = note
         self.began = time.time()
+        self.noted = -NOTE_EVERY_S
         self.chance = random.Random(order.seed)
         self.texts = make_texts(self.chance, **order.texts)
         self.smtp = FaultySmtp()
@@ -189,7 +191,11 @@ class _Run:
             await asyncio.sleep(SAY_EVERY_S)
 
     def note_settling(self, text: str) -> None:
+        """What is waited for, also where nobody sees the line that is written over."""
         self.say(text)
+        if time.monotonic() - self.noted > NOTE_EVERY_S:
+            self.noted = time.monotonic()
+            self.note(text)
 
 
 async def _references(folder: Path, texts: list[Text]) -> asyncio.Task[dict[str, Any]]:
