@@ -11,8 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
@@ -40,9 +39,6 @@ SHA256: Final = {
 MAX_TOKENS: Final = 256
 AGREEMENT: Final = 0.999
 """The least cosine to float32, for every probe sentence, at which bfloat16 may be used."""
-SPEED_UP: Final = 1.1
-"""How much faster than float32 bfloat16 has to be. Some CPUs have the instruction and are slower with it."""
-
 PROBE: Final = (
     "Yes.",
     "The rain had stopped before anybody noticed.",
@@ -70,16 +66,16 @@ class Hardware:
 
         if device.type == "cuda":
             return cls("cuda", torch.cuda.is_bf16_supported(including_emulation=False))
-        features = torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else ""
-        return cls(device.type, features.startswith("AVX512") and _cpu_flag("avx512_bf16", "amx_bf16"))
+        # AVX512-BF16 alone may be slower than float32. No timing decides: on a busy machine it would be misled, and
+        # workers of one fleet would compute in different precisions, so that the same text came out different.
+        return cls(device.type, device.type == "cpu" and _cpu_flag("amx_bf16"))
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to compute: whether bfloat16 is worth a try, whether it must prove faster, how much padding may be used."""
+    """How to compute: whether bfloat16 is worth a try, how much padding may be used. It follows from the hardware."""
 
     try_bfloat16: bool
-    must_be_faster: bool
     slack: float
 
     @classmethod
@@ -88,7 +84,6 @@ class Plan:
         wanted = precision == "bfloat16" or (precision == "auto" and hardware.bfloat16)
         return cls(
             try_bfloat16=wanted,
-            must_be_faster=wanted and precision == "auto" and hardware.kind == "cpu",
             slack=0.25 if hardware.kind == "cuda" else 0.0,
         )
 
@@ -102,7 +97,7 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
     reads_document: ClassVar[bool] = False
 
     precision: ClassVar[Precision] = "auto"
-    """``auto``: bfloat16 where the device has it, agrees with float32 and, on a CPU, is faster."""
+    """``auto``: bfloat16 where the device has it (a CPU: AMX) and it agrees with float32."""
 
     def load(self, device: str) -> None:
         """Read and check the files, choose the precision. Raises `ConfigurationError` for missing or other files."""
@@ -158,17 +153,9 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
         half = PackedBert(weights, self._device, torch.bfloat16)
         probe = [self.tokens(text) for text in PROBE]
         cosine = (self._run(exact, probe) * self._run(half, probe)).sum(1).min().item()
-        gain = self._gain(exact, half, probe * 4) if self._plan.must_be_faster else float("inf")
-        chosen = half if cosine >= AGREEMENT and gain >= SPEED_UP else exact
-        logger.info("bfloat16 probed", extra={"cosine": cosine, "gain": gain, "used": chosen is half})
+        chosen = half if cosine >= AGREEMENT else exact
+        logger.info("bfloat16 probed", extra={"cosine": cosine, "used": chosen is half})
         return chosen
-
-    def _gain(self, exact: PackedBert, half: PackedBert, batch: Sequence[Sequence[int]]) -> float:
-        """How many times faster `half` is: the best of three each, in turn, so that a busy moment hits both."""
-        times = [
-            (_seconds(lambda: self._run(exact, batch)), _seconds(lambda: self._run(half, batch))) for _ in range(3)
-        ]
-        return min(slow for slow, _ in times) / min(fast for _, fast in times)
 
 
 def model_folder() -> Path:
@@ -188,12 +175,6 @@ def verified(path: Path) -> bytes:
     if hashlib.sha256(content).hexdigest() != SHA256[path.name]:
         raise ConfigurationError(f"The model's file {path} is not the published one: its SHA-256 differs.")
     return content
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def _cpu_flag(*names: str) -> bool:

@@ -60,7 +60,7 @@ def test_padding_within_slack_changes_nothing(books: Path) -> None:
     model.load("cpu")
     tokens = [model.tokens(text) for text in sample(books)[:120]]
     exact = model.predict(tokens)
-    model._plan = Plan(try_bfloat16=False, must_be_faster=False, slack=0.5)
+    model._plan = Plan(try_bfloat16=False, slack=0.5)
     padded = model.predict(tokens)
     pairs = zip(exact, padded, strict=True)
     assert min(float(one.array() @ other.array()) for one, other in pairs) > 0.9999  # type: ignore[union-attr]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -12,18 +14,24 @@ from streamapp.tasks.minilm import Hardware, MiniLM, Plan, model_folder, verifie
 @pytest.mark.parametrize(
     ("hardware", "precision", "expected"),
     [
-        # a CPU may have the instruction and be slower with it, so that it must prove itself
-        (Hardware("cpu", bfloat16=True), "auto", Plan(try_bfloat16=True, must_be_faster=True, slack=0)),
-        (Hardware("cpu", bfloat16=False), "auto", Plan(try_bfloat16=False, must_be_faster=False, slack=0)),
-        (Hardware("cpu", bfloat16=False), "bfloat16", Plan(try_bfloat16=True, must_be_faster=False, slack=0)),
-        (Hardware("cpu", bfloat16=True), "float32", Plan(try_bfloat16=False, must_be_faster=False, slack=0)),
-        (Hardware("cuda", bfloat16=True), "auto", Plan(try_bfloat16=True, must_be_faster=False, slack=0.25)),
-        (Hardware("cuda", bfloat16=False), "auto", Plan(try_bfloat16=False, must_be_faster=False, slack=0.25)),
+        (Hardware("cpu", bfloat16=True), "auto", Plan(try_bfloat16=True, slack=0)),
+        (Hardware("cpu", bfloat16=False), "auto", Plan(try_bfloat16=False, slack=0)),
+        (Hardware("cpu", bfloat16=False), "bfloat16", Plan(try_bfloat16=True, slack=0)),
+        (Hardware("cpu", bfloat16=True), "float32", Plan(try_bfloat16=False, slack=0)),
+        (Hardware("cuda", bfloat16=True), "auto", Plan(try_bfloat16=True, slack=0.25)),
+        (Hardware("cuda", bfloat16=False), "auto", Plan(try_bfloat16=False, slack=0.25)),
     ],
 )
 def test_the_device_decides_how_to_compute(hardware: Hardware, precision: minilm.Precision, expected: Plan) -> None:
     """Precision and padding follow from what the device is."""
     assert Plan.of(hardware, precision) == expected
+
+
+@pytest.mark.parametrize(("flag", "expected"), [("avx512_bf16", False), ("amx_bf16", True)])
+def test_a_cpu_is_told_by_its_flags(monkeypatch: pytest.MonkeyPatch, flag: str, expected: bool) -> None:
+    """I expect the same answer on the same machine each time, so that all its workers compute alike."""
+    monkeypatch.setattr(minilm, "_cpu_flag", lambda *names: flag in names)
+    assert {Hardware.of(cast(Any, SimpleNamespace(type="cpu"))).bfloat16 for _ in range(3)} == {expected}
 
 
 def test_missing_weights_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
