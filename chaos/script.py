@@ -28,7 +28,7 @@ class Scene(NamedTuple):
 
 SHORT = (
     Scene("double", "email"),
-    Scene("point", "store.after.reserve"),
+    Scene("point", "store.after.reserve_all"),
     Scene("lock_and_kill"),
     Scene("mail", "drop-kept"),
     Scene("kill", "model"),
