@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from streamapp.errors import StoreUnavailable
 from streamapp.store.database import Database
+from streamapp.store.group import answer
 from streamapp.store.reservations import NewJob, Reservation, reserve_all
 from streamapp.store.sql import AnyRow
 
@@ -52,13 +53,7 @@ class Reserver:
                 outcomes = await self._reserved([new for new, _ in group])
             except BaseException as error:
                 outcomes = [error] * len(group)
-            for (_, future), outcome in zip(group, outcomes, strict=True):
-                if future.done():
-                    continue  # its caller was cancelled; the reservation stands all the same
-                if isinstance(outcome, BaseException):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome)
+            answer([future for _, future in group], outcomes)
             self._publish_soon([made.row for made in outcomes if isinstance(made, Reservation) and made.created])
 
     async def _reserved(self, new: Sequence[NewJob]) -> Sequence[Reservation | BaseException]:

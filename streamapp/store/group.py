@@ -8,7 +8,7 @@ shares the next transaction: no timer, and no waiting while there is little to d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -17,12 +17,23 @@ from sqlalchemy import Connection
 
 from streamapp.store.outage import is_outage
 
-__all__ = ["GroupCommit"]
+__all__ = ["GroupCommit", "answer"]
 
 T = TypeVar("T")
 Call = Callable[[Connection], Any]
 
 LARGEST = 256  # bounds how long the first of a group waits for the last
+
+
+def answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
+    """Give each caller of a group its own outcome, or raise it there."""
+    for future, outcome in zip(futures, outcomes, strict=True):
+        if future.done():
+            continue  # its caller was cancelled; what was written stands all the same
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 class GroupCommit:
@@ -50,13 +61,7 @@ class GroupCommit:
                 outcomes = await loop.run_in_executor(self._executor, self._commit, [call for call, _ in group])
             except BaseException as error:
                 outcomes = [error] * len(group)
-            for (_, future), outcome in zip(group, outcomes, strict=True):
-                if future.done():
-                    continue  # its caller was cancelled; the write stands all the same
-                if isinstance(outcome, BaseException):
-                    future.set_exception(outcome)
-                else:
-                    future.set_result(outcome)
+            answer([future for _, future in group], outcomes)
 
     def _commit(self, calls: list[Call]) -> list[Any]:
         outcomes: list[Any] = []
