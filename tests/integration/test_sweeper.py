@@ -88,7 +88,7 @@ def pid_of(owner: str) -> int:
 def per_job(deployment: Deployment, topic: str) -> Counter[str]:
     """How many messages each job has on a topic."""
     seen = messages(deployment.environment["STREAMAPP_BROKER"], deployment.prefix + topic)
-    return Counter(each.value["job_id"] for each in seen)
+    return Counter(each.value["job_id"] for each in seen if each.value)
 
 
 @contextmanager
