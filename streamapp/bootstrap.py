@@ -74,7 +74,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     workshop = Workshop(settings)
     room = settings.tenant_running
     publisher = Publisher(database, by_name, names, room)
-    progress = Progress(database, publisher, room, settings.memory_s)
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
     collector = Collector(database, workshop, progress)
     planner = Planner(database, workshop, progress, collector, room)
     predictors = tuple(registry.predictors)

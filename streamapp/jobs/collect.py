@@ -15,6 +15,7 @@ from streamapp.jobs import taskwork
 from streamapp.jobs.line import Line
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.jobs.together import both
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, workers
@@ -49,9 +50,9 @@ class Collector:
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
         complete = await self._database.write(keep_result, key, result.outcomes, result.version)
-        await self._progress.top_up([result.predictor])
-        if complete:
-            await self.reduce(run, result.step)
+        self._progress.windows.back(result.predictor, result.seconds)
+        freed = self._progress.top_up([result.predictor])
+        await (both(freed, self.reduce(run, result.step)) if complete else freed)
 
     async def reduce(self, run: Run, step: int) -> None:
         """Put a complete step together and go on. Doing it twice changes nothing: the transition holds once."""

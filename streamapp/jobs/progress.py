@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from streamapp.identity import Run
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
+from streamapp.jobs.together import Together, both
+from streamapp.jobs.windows import CREDITS_PER_WORKER, Windows
 from streamapp.store import credits, jobs, ledger, memory, reports, rooms, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
@@ -18,22 +20,30 @@ from streamapp.store.memory import Recalled
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
 
-__all__ = ["CREDITS_PER_WORKER", "Progress"]
+__all__ = ["Progress"]
 
 logger = logging.getLogger(__name__)
 
-CREDITS_PER_WORKER = 4  # chunks: about two batches' worth
 LONGEST_REASON = 2000
 
 
 class Progress:
     """The transitions that plan, collect and sweep share."""
 
-    def __init__(self, database: Database, publisher: Publisher, room: int = 0, memory_s: float | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        publisher: Publisher,
+        room: int = 0,
+        memory_s: float | None = None,
+        chunk_items: int = 64,
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._room = room
         self._memory_s = memory_s
+        self.windows = Windows(chunk_items)
+        self._credits: dict[str, Together[None]] = {}
 
     async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> int | None:
         """Go on from `step` (None: from the queue) with what it came to: the next chunks, or the end.
@@ -99,9 +109,18 @@ class Progress:
 
     async def top_up(self, predictors: Iterable[str]) -> None:
         """Give free credits to the chunks that are due, and publish them."""
-        for predictor in sorted(predictors):
-            rows = await self._database.write(_take_off, predictor)
+        await both(*(self._topping_up(predictor).add() for predictor in sorted(predictors)))
+
+    def _topping_up(self, predictor: str) -> Together[None]:
+        """One for each predictor: who asks while it is under way shares the next."""
+
+        async def call(_: Sequence[None]) -> None:
+            rows = await self._database.write(_take_off, predictor, self.windows)
             await self._publisher.chunks(rows)
+
+        if predictor not in self._credits:
+            self._credits[predictor] = Together(call)
+        return self._credits[predictor]
 
 
 def _known(connection: Connection, run: Run, digests: Collection[str], within_s: float) -> dict[str, Recalled]:
@@ -115,9 +134,9 @@ def _storable(reason: str) -> str:
     return whole if len(whole) <= LONGEST_REASON else whole[: LONGEST_REASON - 1] + "…"
 
 
-def _take_off(connection: Connection, predictor: str) -> list[AnyRow]:
+def _take_off(connection: Connection, predictor: str, windows: Windows) -> list[AnyRow]:
     lanes = max(1, workers.count(connection))
-    return credits.take_off(connection, predictor, lanes * CREDITS_PER_WORKER)
+    return credits.take_off(connection, predictor, lanes * CREDITS_PER_WORKER, windows.small(predictor, lanes))
 
 
 def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[Due]:

@@ -6,6 +6,7 @@ rows still say that they are unpublished, and the relay in `streamapp.jobs.sweep
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import logging
@@ -18,6 +19,7 @@ from faust.types import TopicT
 from streamapp.errors import BrokerUnavailable
 from streamapp.identity import Run
 from streamapp.jobs.reservation import job_message
+from streamapp.jobs.together import Together
 from streamapp.models import Chunk, Delivery, Record
 from streamapp.sending import Place, send_acked
 from streamapp.store import outbox
@@ -53,6 +55,7 @@ class Publisher:
         self._room = room
         self.partitions: Mapping[str, int] = {}
         self._in_work: set[Hashable] = set()
+        self._due = Together(self._deliveries)
 
     async def accepted(self, rows: Sequence[AnyRow]) -> None:
         """Publish jobs that were reserved just now."""
@@ -79,13 +82,25 @@ class Publisher:
                     await self._database.write(outbox.chunks_published, mine, places)
 
     async def deliveries(self, due: Sequence[Due]) -> None:
-        """Publish deliveries."""
+        """Publish deliveries, together with those that come meanwhile."""
+        if due:
+            await self._due.add(due)
+
+    async def _deliveries(self, due: Sequence[Due]) -> None:
         with self._taking(due) as taken:
-            for kind in ("email", "notification"):
-                mine = [each for each in taken if each.kind == kind]
-                topic = self._names.email if kind == "email" else self._names.notification
-                if places := await self._send(topic, [Delivery(each.id) for each in mine]):
-                    await self._database.write(outbox.deliveries_published, mine, places)
+            parts = {
+                self._names.email: [each for each in taken if each.kind == "email"],
+                self._names.notification: [each for each in taken if each.kind == "notification"],
+            }
+            sending = (self._send(topic, [Delivery(each.id) for each in mine]) for topic, mine in parts.items())
+            sent: list[Due] = []
+            there: list[Place] = []
+            for mine, places in zip(parts.values(), await asyncio.gather(*sending), strict=True):
+                if places:
+                    sent += mine
+                    there += places
+            if sent:
+                await self._database.write(outbox.deliveries_published, sent, there)
 
     @contextmanager
     def _taking(self, keys: Sequence[Key]) -> Iterator[list[Key]]:

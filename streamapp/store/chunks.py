@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import Boolean, Connection, Double, and_, bindparam, case, delete, func, insert, null, select, update
 
 from streamapp.identity import Run
 from streamapp.store import memory
 from streamapp.store.joining import WAITING, join
 from streamapp.store.memory import Recalled
 from streamapp.store.schema import chunks, clock, jobs
-from streamapp.store.sql import AnyRow
+from streamapp.store.sql import AnyRow, its, of_run
 from streamapp.store.times import elapsed
 
 __all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
@@ -48,6 +48,30 @@ class NewChunk:
     digest: str | None = None
 
 
+_STEP = update(jobs).where(of_run(jobs))
+_BEGUN: dict[str, Any] = {
+    "status": "running",
+    "step": bindparam("to_step"),
+    "unfinished": bindparam("left"),
+    "waiting": bindparam("left"),
+    "total": jobs.c.total + bindparam("items"),
+    "started_at": func.coalesce(jobs.c.started_at, clock()),
+    "served": func.coalesce(bindparam("level", type_=Double()), jobs.c.served),
+    "done": jobs.c.done + bindparam("known"),
+    "remembered": jobs.c.remembered + bindparam("known"),
+    # the older of the two, or the one there is; least() is spelled differently in SQLite
+    "remembered_at": case(
+        (jobs.c.remembered_at < bindparam("oldest", type_=Double()), jobs.c.remembered_at),
+        else_=func.coalesce(bindparam("oldest", type_=Double()), jobs.c.remembered_at),
+    ),
+}
+BEGIN = _STEP.where(jobs.c.status == "queued").values(**_BEGUN)
+GO_ON = _STEP.where(jobs.c.status == "running", jobs.c.step == bindparam("from_step")).values(**_BEGUN)
+DROP = delete(chunks).where(of_run(chunks), chunks.c.step <= bindparam("from_step"))
+INSERT = insert(chunks)
+INSERT_STORED = INSERT.values(stored_at=clock())
+
+
 def begin_step(
     connection: Connection,
     run: Run,
@@ -61,26 +85,24 @@ def begin_step(
     Those whose digest is in `recalled` have their results at once. When all do, the step is complete, and the caller
     leads on from there. False when the run is elsewhere by now: another did it before, or the job has ended.
     """
-    here = jobs.c.status == "queued" if before is None else and_(jobs.c.status == "running", jobs.c.step == before)
-    mine = and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
-    left = sum(chunk.digest not in recalled for chunk in new)
-    values: dict[str, Any] = {
-        "status": "running",
-        "step": step,
-        "unfinished": left,
-        "waiting": left,
-        "total": jobs.c.total + sum(chunk.size for chunk in new),
-        "started_at": func.coalesce(jobs.c.started_at, clock()),
-        **_counted(new, recalled),
-    }
-    if left:
-        wanted = {chunk.predictor for chunk in new if chunk.digest not in recalled}
-        values["served"] = join(connection, run, sorted(wanted))
-    if connection.execute(update(jobs).where(mine, here).values(**values)).rowcount != 1:
-        return False
-    _drop(connection, run, step - 1)
-    _insert(connection, run, step, [chunk for chunk in new if chunk.digest not in recalled])
+    left = [chunk for chunk in new if chunk.digest not in recalled]
     known = _known(new, recalled)
+    level = join(connection, run, sorted({chunk.predictor for chunk in left})) if left else None
+    values = {
+        **its(run),
+        "from_step": before,
+        "to_step": step,
+        "left": len(left),
+        "items": sum(chunk.size for chunk in new),
+        "level": level,
+        "known": sum(chunk.size for chunk, _ in known),
+        "oldest": min((result.made_at for _, result in known), default=None),
+    }
+    if connection.execute(BEGIN if before is None else GO_ON, values).rowcount != 1:
+        return False
+    if before is not None:
+        connection.execute(DROP, {**its(run), "from_step": before})
+    _insert(connection, run, step, left)
     _insert(connection, run, step, [chunk for chunk, _ in known], [result.outcomes for _, result in known])
     memory.used(connection, run.tenant, recalled)
     return True
@@ -88,17 +110,6 @@ def begin_step(
 
 def _known(new: Sequence[NewChunk], recalled: Mapping[str, Recalled]) -> list[tuple[NewChunk, Recalled]]:
     return [(chunk, recalled[chunk.digest]) for chunk in new if chunk.digest is not None and chunk.digest in recalled]
-
-
-def _counted(new: Sequence[NewChunk], recalled: Mapping[str, Recalled]) -> dict[str, Any]:
-    """What the job notes of those of its items that are remembered."""
-    known = _known(new, recalled)
-    if not known:
-        return {}
-    items, oldest = sum(chunk.size for chunk, _ in known), min(result.made_at for _, result in known)
-    # least() is spelled differently in SQLite
-    at = case((jobs.c.remembered_at < oldest, jobs.c.remembered_at), else_=oldest)
-    return {"done": jobs.c.done + items, "remembered": jobs.c.remembered + items, "remembered_at": at}
 
 
 def _insert(
@@ -122,26 +133,48 @@ def _insert(
         for chunk in new
     ]
     if rows and outcomes is None:
-        connection.execute(insert(chunks), rows)
+        connection.execute(INSERT, rows)
     elif rows and outcomes is not None:
         stored = [{**row, "outcomes": each} for row, each in zip(rows, outcomes, strict=True)]
-        connection.execute(insert(chunks).values(stored_at=clock()), stored)
+        connection.execute(INSERT_STORED, stored)
 
 
-def _is(key: ChunkKey) -> ColumnElement[bool]:
-    return and_(
-        chunks.c.tenant == key.run.tenant,
-        chunks.c.job == key.run.job,
-        chunks.c.run == key.run.run,
-        chunks.c.step == key.step,
-        chunks.c.predictor == key.predictor,
-        chunks.c.chunk == key.chunk,
-    )
+def _this(key: ChunkKey) -> dict[str, Any]:
+    return {**its(key.run), "of_step": key.step, "of_predictor": key.predictor, "of_chunk": key.chunk}
 
 
 def size_of(connection: Connection, key: ChunkKey) -> int | None:
     """How many items that chunk has; None when there is no such chunk (any more)."""
-    return connection.execute(select(chunks.c.size).where(_is(key))).scalar_one_or_none()
+    return connection.execute(SIZE, _this(key)).scalar_one_or_none()
+
+
+THIS = and_(
+    of_run(chunks),
+    chunks.c.step == bindparam("of_step"),
+    chunks.c.predictor == bindparam("of_predictor"),
+    chunks.c.chunk == bindparam("of_chunk"),
+)
+SIZE = select(chunks.c.size).where(THIS)
+KEPT = select(chunks.c.state, chunks.c.size, chunks.c.version, chunks.c.digest).where(THIS)
+STORE = update(chunks).where(THIS).values(state=STORED, outcomes=bindparam("to_outcomes"), stored_at=clock())
+AT_STEP = and_(of_run(jobs), jobs.c.status == "running", jobs.c.step == bindparam("of_step"))
+LOCK_JOB = select(jobs.c.id).where(of_run(jobs)).with_for_update()
+ONE_LESS = (
+    update(jobs)
+    .where(AT_STEP)
+    .values(
+        unfinished=jobs.c.unfinished - 1,
+        done=jobs.c.done + bindparam("items"),
+        waiting=jobs.c.waiting - bindparam("waited"),
+        work_hash=case((bindparam("expected", type_=Boolean()), jobs.c.work_hash), else_=null()),
+    )
+)
+DONE = select(jobs.c.id).where(AT_STEP, jobs.c.unfinished == 0)
+RESULTS = (
+    select(chunks.c.predictor, chunks.c.chunk, chunks.c.payload, chunks.c.outcomes)
+    .where(of_run(chunks), chunks.c.step == bindparam("of_step"))
+    .order_by(chunks.c.chunk, chunks.c.predictor)
+)
 
 
 def store_result(connection: Connection, key: ChunkKey, outcomes: bytes, version: str | None = None) -> bool:
@@ -150,34 +183,23 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes, version
     It is remembered if the predictor's `version` made it for which it was planned. None says that it has errors;
     then, and when another version made it, no other job gets this one's report.
     """
-    run = key.run
-    mine = and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
+    this = _this(key)
     # its results come one after the other, and a job is locked before its chunks, here and everywhere
-    connection.execute(select(jobs.c.id).where(mine).with_for_update()).one_or_none()
-    chunk = _is(key)
-    columns = (chunks.c.state, chunks.c.size, chunks.c.version, chunks.c.digest)
-    row = connection.execute(select(*columns).where(chunk)).one_or_none()
+    connection.execute(LOCK_JOB, this).one_or_none()
+    row = connection.execute(KEPT, this).one_or_none()
     if row is not None and row.state != STORED:
-        connection.execute(update(chunks).where(chunk).values(state=STORED, outcomes=outcomes, stored_at=clock()))
-        fewer: dict[str, Any] = {"unfinished": jobs.c.unfinished - 1, "done": jobs.c.done + row.size}
-        if row.state == WAITING:
-            fewer["waiting"] = jobs.c.waiting - 1
-        if version is None or version != row.version:
-            fewer["work_hash"] = None
-        elif row.digest is not None:
-            memory.enter(connection, run.tenant, row.digest, key.predictor, outcomes)
-        connection.execute(
-            update(jobs).where(mine, jobs.c.status == "running", jobs.c.step == key.step).values(**fewer)
-        )
-    done = and_(mine, jobs.c.status == "running", jobs.c.step == key.step, jobs.c.unfinished == 0)
-    return connection.execute(select(jobs.c.id).where(done)).one_or_none() is not None
+        connection.execute(STORE, {**this, "to_outcomes": outcomes})
+        expected = version is not None and version == row.version
+        if expected and row.digest is not None:
+            memory.enter(connection, key.run.tenant, row.digest, key.predictor, outcomes)
+        noted = {"items": row.size, "waited": int(row.state == WAITING), "expected": expected}
+        connection.execute(ONE_LESS, {**this, **noted})
+    return connection.execute(DONE, this).one_or_none() is not None
 
 
 def results_of(connection: Connection, run: Run, step: int) -> Sequence[AnyRow]:
     """The step's rows (predictor, chunk, payload, outcomes), by chunk: in split order for each predictor."""
-    mine = and_(chunks.c.tenant == run.tenant, chunks.c.job == run.job, chunks.c.run == run.run, chunks.c.step == step)
-    columns = (chunks.c.predictor, chunks.c.chunk, chunks.c.payload, chunks.c.outcomes)
-    return connection.execute(select(*columns).where(mine).order_by(chunks.c.chunk, chunks.c.predictor)).all()
+    return connection.execute(RESULTS, {**its(run), "of_step": step}).all()
 
 
 def complete_steps(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:
@@ -188,8 +210,3 @@ def complete_steps(connection: Connection, grace_s: float, limit: int) -> Sequen
     complete = and_(jobs.c.status == "running", jobs.c.unfinished == 0)
     query = select(jobs.c.tenant, jobs.c.id, jobs.c.run, jobs.c.step).where(complete)
     return connection.execute(query.where(elapsed(last.scalar_subquery(), grace_s)).limit(limit)).all()
-
-
-def _drop(connection: Connection, run: Run, step: int) -> None:
-    mine = and_(chunks.c.tenant == run.tenant, chunks.c.job == run.job, chunks.c.run == run.run)
-    connection.execute(delete(chunks).where(mine, chunks.c.step <= step))

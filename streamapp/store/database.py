@@ -2,7 +2,7 @@
 
 Everything that speaks SQL in this project is a plain function on a `Connection`; `Database` runs it in a transaction
 of its own, off the event loop. SQLite has one writer, so there writes that come together share a transaction and its
-one fsync (group commit), each inside a savepoint of its own; PostgreSQL does that itself, so there each is a
+one fsync (group commit), and reads that come together share one too; PostgreSQL does that itself, so there each is a
 transaction. See docs/adr/0002.
 """
 
@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from streamapp import faults
 from streamapp.errors import StoreUnavailable
-from streamapp.store.group import GroupCommit
+from streamapp.store.group import Groups, commit, look_up
 from streamapp.store.outage import as_unavailable
 
 __all__ = ["Database"]
@@ -33,6 +33,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 4
+ABREAST = 2  # groups of small reads on SQLite: more would fight over the interpreter
+READS = 32  # in a group
 WRITERS = 8  # PostgreSQL only
 RETRYABLE = ("40001", "40P01")  # serialization failure, deadlock detected: PostgreSQL says to do it again
 RETRIES = 5
@@ -50,11 +52,16 @@ class Database:
         self._writing = _engine(url, begin="BEGIN IMMEDIATE", size=1 if self.sqlite else WRITERS)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writers = ThreadPoolExecutor(1 if self.sqlite else WRITERS, thread_name_prefix="store-write")
-        self._group = GroupCommit(self._writers, self._transaction) if self.sqlite else None
+        self._writes = Groups(self._writers, self._transaction, commit) if self.sqlite else None
+        self._reads = (
+            Groups(self._readers, self._snapshot, look_up, abreast=ABREAST, largest=READS) if self.sqlite else None
+        )
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work` in a read transaction."""
         call = _bound(work, args, kwargs)
+        if self._reads is not None:
+            return await self._reads.submit(call)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_now, call)
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -62,8 +69,8 @@ class Database:
         call = _bound(work, args, kwargs)
         name = getattr(work, "__name__", "")
         faults.cross(f"store.before.{name}")
-        if self._group is not None:
-            written = await self._group.submit(call)
+        if self._writes is not None:
+            written = await self._writes.submit(call)
         else:
             written = await asyncio.get_running_loop().run_in_executor(self._writers, self._write_now, call)
         faults.cross(f"store.after.{name}")
@@ -95,8 +102,13 @@ class Database:
         with as_unavailable(), self._writing.begin() as connection:
             yield connection
 
-    def _read_now(self, call: Callable[[Connection], T]) -> T:
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
         with as_unavailable(), self._reading.begin() as connection:
+            yield connection
+
+    def _read_now(self, call: Callable[[Connection], T]) -> T:
+        with self._snapshot() as connection:
             return call(connection)
 
     def _write_now(self, call: Callable[[Connection], T]) -> T:

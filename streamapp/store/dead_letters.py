@@ -93,12 +93,10 @@ def given_up(connection: Connection, delivery: AnyRow, reason: str) -> None:
         "state": OPEN,
         "reason": reason,
         "attempts": delivery.attempts,
-        "first_seen": clock(),
-        "last_seen": clock(),
         "tenant": delivery.tenant,
         "job": delivery.job,
     }
-    if not insert_or_ignore(connection, dead_letters, row):
+    if not insert_or_ignore(connection, dead_letters, row, "first_seen", "last_seen"):
         again = {"state": OPEN, "reason": reason, "last_seen": clock()}
         more = {"attempts": dead_letters.c.attempts + delivery.attempts}
         connection.execute(update(dead_letters).where(dead_letters.c.source == source).values(**again, **more))

@@ -1,8 +1,9 @@
-"""Group commit: writes that come while another transaction commits go together into the next one.
+"""Calls on the database that come together go together: one trip to a thread and one transaction for all of them.
 
 An fsync costs a millisecond or more and SQLite has one writer, so a transaction for each write would bound the intake
-to a few hundred requests a second. Here the first write starts at once, and whatever has come by the time it is done
-shares the next transaction: no timer, and no waiting while there is little to do.
+to a few hundred requests a second. Here the first call starts at once, and whatever has come by the time it is done
+shares the next transaction: no timer, and no waiting while there is little to do. Reads gain as much by it: under load
+the way to a thread and back costs more than most of them.
 """
 
 from __future__ import annotations
@@ -11,18 +12,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from streamapp.errors import StoreUnavailable
 from streamapp.store.outage import is_outage
 
-__all__ = ["GroupCommit", "answer"]
+__all__ = ["Groups", "answer", "commit", "look_up"]
 
 T = TypeVar("T")
 Call = Callable[[Connection], Any]
+Transaction = Callable[[], AbstractContextManager[Connection]]
 
-LARGEST = 256  # bounds how long the first of a group waits for the last
+
+class Work(Protocol):
+    """What is done with a group: an outcome for each call, a value or an exception."""
+
+    def __call__(self, transaction: Transaction, calls: Sequence[Call], /) -> list[Any]:
+        """Runs in a thread."""
 
 
 def answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
@@ -36,44 +44,81 @@ def answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any]) -> N
             future.set_result(outcome)
 
 
-class GroupCommit:
-    """Collects calls on the event loop and runs them in groups in `executor`, which has one thread."""
+class Groups:
+    """Collects calls on the event loop and does `work` on groups of them in `executor`.
 
-    def __init__(self, executor: Executor, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+    `abreast` groups are under way at a time, of `largest` calls each, which bounds how long the first waits for the
+    last.
+    """
+
+    def __init__(
+        self, executor: Executor, transaction: Transaction, work: Work, *, abreast: int = 1, largest: int = 256
+    ) -> None:
         self._executor = executor
         self._transaction = transaction
+        self._work = work
+        self._abreast = abreast
+        self._largest = largest
         self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
-        self._running: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
 
     async def submit(self, call: Callable[[Connection], T]) -> T:
-        """Run `call` in the next group; returns once that is committed. Raises what `call` raised."""
+        """Run `call` in the next group; returns once its transaction has ended. Raises what `call` raised."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run(), name="group-commit")
+        self._running = {task for task in self._running if not task.done()}
+        if len(self._running) < self._abreast:
+            self._running.add(asyncio.create_task(self._run(), name="store-group"))
         return await future
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            group, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
+            group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            calls = [call for call, _ in group]
             try:
-                outcomes = await loop.run_in_executor(self._executor, self._commit, [call for call, _ in group])
+                outcomes = await loop.run_in_executor(self._executor, self._work, self._transaction, calls)
             except BaseException as error:
                 outcomes = [error] * len(group)
             answer([future for _, future in group], outcomes)
 
-    def _commit(self, calls: list[Call]) -> list[Any]:
-        outcomes: list[Any] = []
-        with self._transaction() as connection:
-            for call in calls:
-                savepoint = connection.begin_nested()
-                try:
-                    outcomes.append(call(connection))
-                    savepoint.commit()
-                except Exception as error:
-                    if is_outage(error):
-                        raise  # the disk or the lock, not this call: nobody's write of this group holds
-                    savepoint.rollback()
-                    outcomes.append(error)
-        return outcomes
+
+def commit(transaction: Transaction, calls: Sequence[Call]) -> list[Any]:
+    """Writes in one transaction; should one raise, which is rare, all are done again, each behind a savepoint."""
+    try:
+        with transaction() as connection:
+            return [call(connection) for call in calls]
+    except Exception as error:
+        if len(calls) == 1:
+            return [error]
+        if isinstance(error, StoreUnavailable):
+            raise  # the disk or the lock, not one of them: nobody's write of this group holds
+    with transaction() as connection:
+        return [_apart(connection, call) for call in calls]
+
+
+def _apart(connection: Connection, call: Call) -> Any:
+    savepoint = connection.begin_nested()
+    try:
+        outcome = call(connection)
+        savepoint.commit()
+    except Exception as error:
+        if is_outage(error):
+            raise
+        savepoint.rollback()
+        return error
+    return outcome
+
+
+def look_up(transaction: Transaction, calls: Sequence[Call]) -> list[Any]:
+    """Reads in one transaction: all see the same state, which is not older than any of them."""
+    outcomes: list[Any] = []
+    with transaction() as connection:
+        for call in calls:
+            try:
+                outcomes.append(call(connection))
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                outcomes.append(error)
+    return outcomes

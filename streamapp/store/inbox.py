@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from streamapp.store.schema import clock, deliveries, inbox
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
 __all__ = ["deliver", "mark_read", "newest", "unread"]
 
+SETTLED = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("of_id"), deliveries.c.state != "sent")
+    .values(state="sent", sent_at=clock(), attempts=deliveries.c.attempts + 1, last_error=None)
+)
+
 
 def deliver(connection: Connection, delivery: AnyRow, title: str, body: str) -> None:
     """Put the notification into its tenant's inbox and settle its delivery, in one transaction."""
     line = {"tenant": delivery.tenant, "delivery": delivery.id, "job": delivery.job, "event": delivery.event}
-    insert_or_ignore(connection, inbox, {**line, "title": title, "body": body, "created_at": clock()})
-    settled = {"state": "sent", "sent_at": clock(), "attempts": deliveries.c.attempts + 1, "last_error": None}
-    connection.execute(
-        update(deliveries).where(deliveries.c.id == delivery.id, deliveries.c.state != "sent").values(**settled)
-    )
+    insert_or_ignore(connection, inbox, {**line, "title": title, "body": body}, "created_at")
+    connection.execute(SETTLED, {"of_id": delivery.id})
 
 
 def newest(connection: Connection, tenant: str, limit: int, before: int | None = None) -> Sequence[AnyRow]:

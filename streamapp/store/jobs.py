@@ -15,18 +15,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
 
 from streamapp.identity import Run
 from streamapp.store.cursor import Cursor
 from streamapp.store.schema import chunks, clock, jobs
-from streamapp.store.sql import AnyRow
+from streamapp.store.sql import AnyRow, its, of_run
 
 __all__ = ["end", "find", "get", "is_running", "newest", "overdue", "waiting_for"]
 
 
-def _is(run: Run) -> Any:
-    return and_(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
+GET = select(jobs).where(of_run(jobs))
+LOCK = GET.with_for_update()
+FIND = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job"))
+DROP = delete(chunks).where(of_run(chunks))
+ENDED = (
+    update(jobs)
+    .where(of_run(jobs), jobs.c.status.in_(("queued", "running")))
+    .values(status=bindparam("to_status"), error=bindparam("to_error"), finished_at=clock(), unfinished=0, waiting=0)
+)
+SUCCEEDED = ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
 
 
 def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | None:
@@ -34,13 +42,12 @@ def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | Non
 
     With `lock` it stays as it is until this transaction ends.
     """
-    query = select(jobs).where(_is(run))
-    return connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return connection.execute(LOCK if lock else GET, its(run)).one_or_none()
 
 
 def find(connection: Connection, tenant: str, job: str) -> AnyRow | None:
     """The job at its newest run."""
-    return connection.execute(select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job)).one_or_none()
+    return connection.execute(FIND, {"of_tenant": tenant, "of_job": job}).one_or_none()
 
 
 def newest(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> Sequence[AnyRow]:
@@ -65,14 +72,11 @@ def end(connection: Connection, /, run: Run, status: str, error: str | None = No
 
     What else is to be noted then is given as columns.
     """
-    ended = update(jobs).where(_is(run), jobs.c.status.in_(("queued", "running")))
-    values: dict[str, Any] = {"status": status, "error": error, "finished_at": clock(), "unfinished": 0, "waiting": 0}
-    if status == "succeeded":
-        values |= {"started_at": func.coalesce(jobs.c.started_at, clock()), "done": jobs.c.total}
-    changed = connection.execute(ended.values(**(values | noted))).rowcount
+    ended = SUCCEEDED if status == "succeeded" else ENDED
+    values = {**its(run), "to_status": status, "to_error": error}
+    changed = connection.execute(ended.values(**noted) if noted else ended, values).rowcount
     if changed:
-        mine = and_(chunks.c.tenant == run.tenant, chunks.c.job == run.job, chunks.c.run == run.run)
-        connection.execute(delete(chunks).where(mine))
+        connection.execute(DROP, its(run))
     return changed == 1
 
 

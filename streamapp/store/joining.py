@@ -12,21 +12,38 @@ Start-time Fair Queueing (1996), for the level when nobody waits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, exists, func, not_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Double,
+    Table,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    select,
+    update,
+)
 
 from streamapp.identity import Run
 from streamapp.store.schema import chunks, jobs, tenants
+from streamapp.store.sql import its, of_run
 
 __all__ = ["WAITING", "is_new", "join", "waits_for"]
 
 WAITING = "waiting"
 
+Predictors: TypeAlias = "Sequence[str] | BindParameter[Any]"
 
-def waits_for(of: Table, predictors: Sequence[str]) -> ColumnElement[bool]:
+
+def waits_for(of: Table, predictors: Predictors) -> ColumnElement[bool]:
     """Whether a job (a row of `jobs` or an alias of it) has a chunk for one of these that waits for a credit."""
-    return exists().where(*_its(of, predictors), chunks.c.state == WAITING)
+    return exists().where(*_its_chunks(of, predictors), chunks.c.state == WAITING)
 
 
 def is_new() -> ColumnElement[bool]:
@@ -36,32 +53,46 @@ def is_new() -> ColumnElement[bool]:
 
 def join(connection: Connection, run: Run, predictors: Sequence[str]) -> float:
     """The pass that a run starts a step with; its tenant's is raised too if it joins the others just now."""
-    waits = and_(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, predictors))
-    least = select(func.min(jobs.c.served)).where(waits, jobs.c.tenant == run.tenant)
-    level = connection.execute(least.where(not_(is_new()))).scalar_one()
-    newcomers = connection.execute(least).scalar_one()
+    these = {**its(run), "predictors": list(predictors)}
+    level = connection.execute(LEAST_SERVED, these).scalar_one()
+    newcomers = connection.execute(LEAST, these).scalar_one()
     if newcomers is None:
-        _join_tenants(connection, run.tenant, waits)
+        _join_tenants(connection, these)
     if level is None:
-        mine = and_(jobs.c.tenant == run.tenant, jobs.c.status == "running", not_(is_new()))
-        most = select(func.max(jobs.c.served)).where(mine, exists().where(*_its(jobs, predictors)))
-        level = connection.execute(most).scalar_one()
+        level = connection.execute(MOST_SERVED, these).scalar_one()
     if level is None:
         level = newcomers
-    before = select(jobs.c.served).where(jobs.c.tenant == run.tenant, jobs.c.id == run.job, jobs.c.run == run.run)
-    return max(float(level or 0.0), float(connection.execute(before).scalar_one_or_none() or 0.0))
+    return max(float(level or 0.0), float(connection.execute(BEFORE, these).scalar_one_or_none() or 0.0))
 
 
-def _its(of: Table, predictors: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
+def _its_chunks(of: Table, predictors: Predictors) -> tuple[ColumnElement[bool], ...]:
     same = (chunks.c.tenant == of.c.tenant, chunks.c.job == of.c.id, chunks.c.run == of.c.run)
     return (*same, chunks.c.predictor.in_(predictors))
 
 
-def _join_tenants(connection: Connection, tenant: str, waits: ColumnElement[bool]) -> None:
-    others = and_(tenants.c.tenant.in_(select(jobs.c.tenant).where(waits)), not_(tenants.c.tenant == tenant))
-    level = connection.execute(select(func.min(tenants.c.served)).where(others)).scalar_one()
+def _join_tenants(connection: Connection, these: Mapping[str, Any]) -> None:
+    level = connection.execute(LEAST_TENANT, these).scalar_one()
     if level is None:
-        level = connection.execute(select(func.max(tenants.c.served))).scalar_one()
+        level = connection.execute(MOST_TENANT).scalar_one()
     if level is not None:
-        behind = and_(tenants.c.tenant == tenant, tenants.c.served < level)
-        connection.execute(update(tenants).where(behind).values(served=level))
+        connection.execute(RAISE_TENANT, {"of_tenant": these["of_tenant"], "to_level": level})
+
+
+THESE: BindParameter[Any] = bindparam("predictors", expanding=True)
+MY_TENANT: BindParameter[Any] = bindparam("of_tenant")
+WAITS = and_(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, THESE))
+LEAST = select(func.min(jobs.c.served)).where(WAITS, jobs.c.tenant == MY_TENANT)
+LEAST_SERVED = LEAST.where(not_(is_new()))
+MOST_SERVED = select(func.max(jobs.c.served)).where(
+    jobs.c.tenant == MY_TENANT, jobs.c.status == "running", not_(is_new()), exists().where(*_its_chunks(jobs, THESE))
+)
+BEFORE = select(jobs.c.served).where(of_run(jobs))
+LEAST_TENANT = select(func.min(tenants.c.served)).where(
+    tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)), tenants.c.tenant != MY_TENANT
+)
+MOST_TENANT = select(func.max(tenants.c.served))
+RAISE_TENANT = (
+    update(tenants)
+    .where(tenants.c.tenant == MY_TENANT, tenants.c.served < bindparam("to_level", type_=Double()))
+    .values(served=bindparam("to_level", type_=Double()))
+)

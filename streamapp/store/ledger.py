@@ -17,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, delete, or_, select, update
 
 from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
 from streamapp.store.dueness import due_at, is_due, is_lost, is_too_far, wants_a_message
 from streamapp.store.schema import clock, deliveries, spoken_for
-from streamapp.store.sql import AnyRow, insert_or_ignore
+from streamapp.store.sql import AnyRow, insert_or_ignore, its, of_run
 
 __all__ = [
     "Due",
@@ -43,6 +43,35 @@ __all__ = [
 SPOKEN_FOR = (
     "the store was set back to an older state, and this was being sent after that; "
     "`streamapp deliveries settle` decides"
+)
+
+
+THIS = deliveries.c.id == bindparam("of_id")
+GET = select(deliveries).where(THIS)
+LOCK = GET.with_for_update()
+OF_JOB = select(deliveries).where(of_run(deliveries)).order_by(deliveries.c.kind, deliveries.c.id)
+ASKED = select(spoken_for.c.delivery).where(spoken_for.c.delivery == bindparam("of_id"))
+OPEN = select(deliveries.c.recipient, (clock() - deliveries.c.created_at).label("age_s")).where(
+    THIS, or_(is_due(), is_lost(), is_too_far())
+)
+_TAKEN: dict[str, Any] = {
+    "state": "sending",
+    "attempts": deliveries.c.attempts + 1,
+    "lease_until": clock() + bindparam("for_s", type_=Double()),
+    "lease_owner": bindparam("to_owner"),
+}
+TAKE = update(deliveries).where(THIS, is_due()).values(**_TAKEN).returning(*deliveries.c)
+TAKE_OVER = (
+    update(deliveries)
+    .where(THIS, is_lost())
+    .values(**_TAKEN, in_doubt=deliveries.c.in_doubt + 1)
+    .returning(*deliveries.c)
+)
+MINE = and_(THIS, deliveries.c.state == "sending", deliveries.c.lease_owner == bindparam("of_owner"))
+SENT = (
+    update(deliveries)
+    .where(MINE)
+    .values(state="sent", sent_at=clock(), last_error=None, lease_until=None, lease_owner=None)
 )
 
 
@@ -77,21 +106,20 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
             "attempts": 0,
             "in_doubt": int(asked),
             "last_error": SPOKEN_FOR if asked else None,
-            "created_at": clock(),
         },
+        "created_at",
     )
     return Due(kind, identity)
 
 
 def get(connection: Connection, identity: str) -> AnyRow | None:
     """The delivery's row."""
-    return connection.execute(select(deliveries).where(deliveries.c.id == identity)).one_or_none()
+    return connection.execute(GET, {"of_id": identity}).one_or_none()
 
 
 def of_job(connection: Connection, run: Run) -> Sequence[AnyRow]:
     """The deliveries of one run of a job."""
-    mine = and_(deliveries.c.tenant == run.tenant, deliveries.c.job == run.job, deliveries.c.run == run.run)
-    return connection.execute(select(deliveries).where(mine).order_by(deliveries.c.kind, deliveries.c.id)).all()
+    return connection.execute(OF_JOB, its(run)).all()
 
 
 def claim(
@@ -102,7 +130,7 @@ def claim(
     None when there is nothing to do for this caller now.
     """
     mine = deliveries.c.id == identity
-    row = connection.execute(select(deliveries).where(mine).with_for_update()).one_or_none()
+    row = connection.execute(LOCK, {"of_id": identity}).one_or_none()
     if row is None:
         return None
     if row.state == "pending" and row.kind == "email" and _spoken_for(connection, identity):
@@ -113,26 +141,13 @@ def claim(
         if in_doubt == "park":
             _park(connection, and_(mine, is_lost()), row.last_error)
             return None
-    free = is_lost() if row.state == "sending" else is_due()
-    taken = update(deliveries).where(deliveries.c.id == identity, free)
-    values: dict[str, Any] = {
-        "state": "sending",
-        "attempts": deliveries.c.attempts + 1,
-        "lease_until": clock() + lease_s,
-        "lease_owner": token,
-    }
-    if row.state == "sending":
-        values["in_doubt"] = deliveries.c.in_doubt + 1
-    if connection.execute(taken.values(**values)).rowcount != 1:
-        return None
-    return get(connection, identity)
+    take = TAKE_OVER if row.state == "sending" else TAKE
+    return connection.execute(take, {"of_id": identity, "for_s": lease_s, "to_owner": token}).one_or_none()
 
 
 def open_now(connection: Connection, identity: str) -> AnyRow | None:
     """The `recipient` and `age_s` of a delivery that `claim` has something to do with; None for any other."""
-    columns = (deliveries.c.recipient, (clock() - deliveries.c.created_at).label("age_s"))
-    claimable = or_(is_due(), is_lost(), is_too_far())
-    return connection.execute(select(*columns).where(deliveries.c.id == identity, claimable)).one_or_none()
+    return connection.execute(OPEN, {"of_id": identity}).one_or_none()
 
 
 def postpone(connection: Connection, identity: str, delay_s: float) -> bool:
@@ -148,7 +163,7 @@ def postpone(connection: Connection, identity: str, delay_s: float) -> bool:
 
 def sent(connection: Connection, identity: str, token: str) -> bool:
     """The other side has it. False when the claim was lost meanwhile."""
-    return _settle(connection, identity, token, {"state": "sent", "sent_at": clock(), "last_error": None})
+    return connection.execute(SENT, {"of_id": identity, "of_owner": token}).rowcount == 1
 
 
 def later(
@@ -220,8 +235,7 @@ def _park(connection: Connection, which: ColumnElement[bool], reason: str | None
 
 
 def _spoken_for(connection: Connection, identity: str) -> bool:
-    asked = select(spoken_for.c.delivery).where(spoken_for.c.delivery == identity)
-    return connection.execute(asked).first() is not None
+    return connection.execute(ASKED, {"of_id": identity}).first() is not None
 
 
 def _decided(connection: Connection, identity: str, values: dict[str, Any]) -> bool:
@@ -233,6 +247,8 @@ def _decided(connection: Connection, identity: str, values: dict[str, Any]) -> b
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:
-    mine = and_(deliveries.c.id == identity, deliveries.c.state == "sending", deliveries.c.lease_owner == token)
     released = {**values, "lease_until": None, "lease_owner": None}
-    return connection.execute(update(deliveries).where(mine).values(**released)).rowcount == 1
+    found = connection.execute(
+        update(deliveries).where(MINE).values(**released), {"of_id": identity, "of_owner": token}
+    )
+    return found.rowcount == 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Double, Table, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from streamapp.store.schema import clock, jobs, remembered
@@ -52,15 +52,20 @@ def enter(connection: Connection, tenant: str, digest: str, predictor: str, outc
     connection.execute(ENTER[connection.dialect.name], values)
 
 
+RECALL = select(remembered.c.digest, remembered.c.outcomes, remembered.c.made_at).where(
+    remembered.c.tenant == bindparam("of_tenant"),
+    remembered.c.digest.in_(bindparam("of_digests", expanding=True)),
+    remembered.c.made_at >= clock() - bindparam("within_s", type_=Double()),
+)
+
+
 def recall(connection: Connection, tenant: str, digests: Collection[str], within_s: float) -> dict[str, Recalled]:
     """The results of that tenant with these digests that were computed at most `within_s` seconds ago."""
     found: dict[str, Recalled] = {}
-    columns = (remembered.c.digest, remembered.c.outcomes, remembered.c.made_at)
-    mine = select(*columns).where(remembered.c.tenant == tenant, remembered.c.made_at >= clock() - within_s)
     wanted = sorted(digests)
     for start in range(0, len(wanted), AT_ONCE):
-        some = wanted[start : start + AT_ONCE]
-        for row in connection.execute(mine.where(remembered.c.digest.in_(some))):
+        some = {"of_tenant": tenant, "of_digests": wanted[start : start + AT_ONCE], "within_s": within_s}
+        for row in connection.execute(RECALL, some):
             found[row.digest] = Recalled(row.outcomes, row.made_at)
     return found
 
@@ -79,16 +84,23 @@ def used(connection: Connection, tenant: str, digests: Collection[str]) -> None:
         connection.execute(USED, rows)
 
 
+WHEN_MADE = func.coalesce(jobs.c.remembered_at, jobs.c.finished_at)
+SOURCE = (
+    select(jobs.c.id, jobs.c.run, jobs.c.total, WHEN_MADE.label("made_at"))
+    .where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.work_hash == bindparam("of_work"))
+    .where(jobs.c.status == "succeeded", clock() - bindparam("within_s", type_=Double()) <= WHEN_MADE)
+    .order_by(WHEN_MADE.desc())
+    .limit(1)
+)
+
+
 def source_of(connection: Connection, tenant: str, work_hash: str, within_s: float) -> AnyRow | None:
     """The job of that tenant whose report answers that work: its id, run, items, and when it was computed (`made_at`).
 
     The newest of those that were computed at most `within_s` seconds ago.
     """
-    made_at = func.coalesce(jobs.c.remembered_at, jobs.c.finished_at)
-    query = select(jobs.c.id, jobs.c.run, jobs.c.total, made_at.label("made_at")).where(
-        jobs.c.tenant == tenant, jobs.c.work_hash == work_hash, jobs.c.status == "succeeded"
-    )
-    return connection.execute(query.where(made_at >= clock() - within_s).order_by(made_at.desc()).limit(1)).first()
+    wanted = {"of_tenant": tenant, "of_work": work_hash, "within_s": within_s}
+    return connection.execute(SOURCE, wanted).first()
 
 
 def forget_old(connection: Connection, after_s: float, most: int) -> int:

@@ -72,8 +72,8 @@ def remove(connection: Connection, keep_s: float, keys: Sequence[tuple[str, str]
                 "body_hash": row.body_hash,
                 "idempotency_key": row.idempotency_key,
                 "status": row.status,
-                "removed_at": clock(),
             },
+            "removed_at",
         )
     gone = [(row.tenant, row.id) for row in rows]
     connection.execute(delete(jobs).where(tuple_(jobs.c.tenant, jobs.c.id).in_(gone)))

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, insert, literal, select
 
 from streamapp.identity import Run
-from streamapp.store.schema import clock, files, reports
+from streamapp.store.schema import files, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.tasks.contract import Attachment, Plot, Report
 
@@ -27,9 +27,8 @@ def keep(connection: Connection, run: Run, report: Report) -> None:
         "html": report.html,
         "data": json.dumps(report.data),
         "plot_alt": report.plot.alt if report.plot else None,
-        "created_at": clock(),
     }
-    insert_or_ignore(connection, reports, {**key, **row})
+    insert_or_ignore(connection, reports, {**key, **row}, "created_at")
     if report.plot:
         plot = {"position": PLOT, "name": "plot.png", "media_type": "image/png", "content": report.plot.png}
         insert_or_ignore(connection, files, {**key, **plot})

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from streamapp.store.reservations import JobRemoved, NewJob, reserve, tombstone_of
-from streamapp.store.schema import clock, deliveries, jobs, spoken_for
+from streamapp.store.schema import deliveries, jobs, spoken_for
 from streamapp.store.sql import insert_or_ignore
 
 __all__ = ["Entered", "enter_again", "enter_all", "knows", "newest", "park_under_way", "speak_for"]
@@ -59,7 +59,7 @@ def newest(connection: Connection) -> float | None:
 def speak_for(connection: Connection, identities: Sequence[str]) -> int:
     """Note e-mails that a topic says were due, and park those that this store would send. Returns how many it parks."""
     for identity in identities:
-        insert_or_ignore(connection, spoken_for, {"delivery": identity, "noted_at": clock()})
+        insert_or_ignore(connection, spoken_for, {"delivery": identity}, "noted_at")
     return _park(connection, and_(deliveries.c.id.in_(identities), deliveries.c.state.in_(("pending", "sending"))))
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, update
 
 from streamapp.identity import Run
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.sql import AnyRow, upsert
 
 __all__ = ["bounded", "has_room", "let_in", "put_back", "set_tenant", "tenants_of"]
+
+
+LIMIT = select(tenants.c.running).where(tenants.c.tenant == bindparam("of_tenant"))
+ANY_LIMIT = select(exists().where(tenants.c.running > 0))
 
 
 def has_room(connection: Connection, run: Run, usual: int) -> bool:
@@ -26,7 +30,7 @@ def has_room(connection: Connection, run: Run, usual: int) -> bool:
 
 def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
     """Make those of these unpublished that are queued and without room."""
-    if not usual and not connection.execute(select(exists().where(tenants.c.running > 0))).scalar_one():
+    if not usual and not connection.execute(ANY_LIMIT).scalar_one():
         return
     by_tenant: dict[str, list[Run]] = {}
     for run in runs:
@@ -77,7 +81,7 @@ def set_tenant(connection: Connection, tenant: str, weight: float | None, runnin
 
 def _limit(connection: Connection, tenant: str, usual: int) -> int:
     """0: any number."""
-    known = connection.execute(select(tenants.c.running).where(tenants.c.tenant == tenant)).scalar_one_or_none()
+    known = connection.execute(LIMIT, {"of_tenant": tenant}).scalar_one_or_none()
     return usual if known is None else int(known)
 
 

@@ -16,6 +16,7 @@ __all__ = ["ALIVE_S", "alive", "count", "heard"]
 
 ALIVE_S = 10.0  # five beats
 FORGOTTEN_S = 3600.0
+COUNT = select(func.count()).select_from(workers).where(within(workers.c.seen_at, ALIVE_S))
 
 
 def heard(connection: Connection, beat: WorkerBeat) -> None:
@@ -46,6 +47,4 @@ def alive(connection: Connection) -> Sequence[AnyRow]:
 
 def count(connection: Connection) -> int:
     """How many are alive."""
-    return connection.execute(
-        select(func.count()).select_from(workers).where(within(workers.c.seen_at, ALIVE_S))
-    ).scalar_one()
+    return connection.execute(COUNT).scalar_one()

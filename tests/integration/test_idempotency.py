@@ -177,7 +177,7 @@ async def test_a_request_that_is_cancelled_within_its_write(stores: list[Databas
     identity, body = str(uuid.uuid4()), parse_submission({"task": "echo", "text": LONG})
     request = asyncio.create_task(intake.submit(TENANT, body, job_id=identity))
     async with asyncio.timeout(10):
-        while not stores[0]._group._waiting:  # type: ignore[union-attr]  # until it waits behind the other write
+        while not stores[0]._writes._waiting:  # type: ignore[union-attr]  # until it waits behind the other write
             await asyncio.sleep(0.01)
 
     request.cancel()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
-from streamapp.jobs.progress import CREDITS_PER_WORKER
 from streamapp.jobs.taskwork import Begun
+from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import Job
 from streamapp.store import rooms
 from streamapp.store.database import Database

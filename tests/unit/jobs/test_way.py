@@ -123,8 +123,8 @@ class Way:
         publisher, lost = cast(Publisher, self.publisher), cast(LostAndFound, self.lost)
         return Sweeper(database, publisher, self.progress, self.collector, lost, ("model",), 100.0)
 
-    async def results(self, rows: Sequence[AnyRow]) -> None:
-        """What a model worker sends for these chunks."""
+    async def results(self, rows: Sequence[AnyRow], seconds: float = 0.5) -> None:
+        """What a model worker sends for these chunks, each after so many seconds."""
         for row in list(rows):
             await self.collector.collect(
                 ChunkResult(
@@ -136,10 +136,15 @@ class Way:
                     row.predictor,
                     "1",
                     "w",
-                    0.1,
+                    seconds,
                     [{"out": {}}] * row.size,
                 )
             )
+
+
+def rows_flying(database: Database) -> Sequence[AnyRow]:
+    """The chunks that fly."""
+    return rows_of(database, chunks, state="flying")
 
 
 def status(database: Database, run: Run) -> str:
@@ -167,6 +172,37 @@ async def test_the_whole_way(database: Database) -> None:
     assert status(database, run) == "succeeded"
     assert sorted(each.kind for each in way.publisher.due) == ["email", "notification"]
     assert rows_of(database, chunks) == []
+
+
+async def test_what_comes_back_quickly_lets_more_fly(database: Database) -> None:
+    """I expect the chunks of a quick predictor to fly in growing numbers, while they hold few items."""
+    way = Way(database, Begun(0, some_chunks(40, size=1)))
+    await way.planner.plan(message(reserved(database)))
+    flying = []
+    for _ in range(3):
+        before = len(way.publisher.rows)
+        await way.results(rows_flying(database), seconds=0.01)
+        flying.append(len(way.publisher.rows) - before)
+    assert flying == [8, 16, 12], "the last are all that is left"
+
+
+async def test_what_ends_together_is_told_together(database: Database) -> None:
+    """I expect the chunks that become due while others are given credits to share the next giving, without a loss."""
+    way = Way(database, *(Begun(0, some_chunks(1)) for _ in range(20)), *[REPORT] * 20)
+    counted: list[int] = []
+    real = way.publisher.chunks
+
+    async def counting(rows: Sequence[AnyRow]) -> None:
+        counted.append(len(rows))
+        await real(rows)
+
+    way.publisher.chunks = counting  # type: ignore[method-assign]
+    await asyncio.gather(*(way.planner.plan(message(reserved(database))) for _ in range(20)))
+    assert len(counted) < 20
+    for _ in range(20):
+        await asyncio.gather(*(way.results([row]) for row in rows_flying(database)))
+    assert len(way.publisher.rows) == 20
+    assert {row.status for row in rows_of(database, jobs)} == {"succeeded"}
 
 
 async def test_every_message_twice(database: Database) -> None:

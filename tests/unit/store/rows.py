@@ -57,9 +57,11 @@ def key(run: Run, chunk: int, step: int = 0, predictor: str = "model") -> ChunkK
     return ChunkKey(run, step, predictor, chunk)
 
 
-def fly(database: Database, credits_: int, predictor: str = "model") -> list[AnyRow]:
-    """Give out credits until that many chunks fly."""
-    return database.write_sync(credits.take_off, predictor, credits_)
+def fly(
+    database: Database, credits_: int, predictor: str = "model", small: credits.Small = credits.NO_MORE
+) -> list[AnyRow]:
+    """Give out credits until that many chunks fly, and small ones beyond that."""
+    return database.write_sync(credits.take_off, predictor, credits_, small)
 
 
 def land(database: Database, rows: Sequence[AnyRow]) -> None:

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.identity import Run
-from streamapp.store import credits
+from streamapp.store import flights
 from streamapp.store import jobs as job_rows
 from streamapp.store.chunks import begin_step
+from streamapp.store.credits import Small
 from streamapp.store.database import Database
 from streamapp.store.schema import chunks, jobs, tenants
 from streamapp.store.sql import AnyRow
@@ -38,6 +39,28 @@ def test_only_free_credits_are_given(database: Database) -> None:
     assert fly(database, CREDITS) == []
     land(database, first[:2])
     assert [row.chunk for row in fly(database, CREDITS)] == [4, 5]
+
+
+def test_small_chunks_fly_beyond_the_credits(database: Database) -> None:
+    """I expect as many as the room for small ones says, while they hold no more than its items."""
+    running(database, chunks=30)
+    assert len(fly(database, CREDITS, small=Small(10, 100))) == 10
+    assert len(fly(database, CREDITS, small=Small(20, 25))) == 2, "12 of them hold 24 items"
+    assert fly(database, CREDITS) == []
+
+
+def test_a_full_chunk_keeps_its_turn(database: Database) -> None:
+    """I expect no small chunk to slip by one that has no room beyond the credits, and the credits to be for any."""
+    book = reserved(database)
+    assert database.write_sync(begin_step, book, None, 0, some_chunks(10, size=64))
+    assert len(fly(database, CREDITS, small=Small(64, 256))) == CREDITS
+    short = running(database, chunks=1, tenant="aaron")
+    land(database, rows_of(database, chunks, state="flying")[:1])
+    assert [row.job for row in fly(database, CREDITS, small=Small(64, 256))] == [short.job]
+    running(database, chunks=1, tenant="zoe")
+    assert fly(database, CREDITS, small=Small(64, 256)) == [], "the book is next"
+    land(database, rows_of(database, chunks, state="flying", job=short.job))
+    assert [row.job for row in fly(database, CREDITS, small=Small(64, 256))] == [book.job]
 
 
 def test_fewer_credits_take_nothing_back(database: Database) -> None:
@@ -77,7 +100,7 @@ def test_an_end_frees_the_credits(database: Database, status: str) -> None:
 
 def test_predictors_have_credits_of_their_own(database: Database) -> None:
     """I expect a predictor whose worker hangs to hold up no other one, however many jobs wait for it."""
-    for _ in range(credits.CANDIDATES + CREDITS):
+    for _ in range(flights.CANDIDATES + CREDITS):
         running(database, chunks=1, predictor="hangs")
     job = running(database, chunks=1, predictor="works")
     put(database, jobs, {"id": job.job}, served=1000.0)

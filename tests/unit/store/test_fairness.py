@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from streamapp.identity import Run
-from streamapp.jobs.progress import CREDITS_PER_WORKER
+from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.store import jobs as job_rows
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
 from streamapp.identity import Run
-from streamapp.jobs.progress import CREDITS_PER_WORKER
+from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
 from streamapp.store import jobs as job_rows

@@ -14,7 +14,6 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from streamapp.errors import StoreUnavailable
-from streamapp.store import group
 from streamapp.store.database import Database
 from streamapp.store.reservations import reserve
 from streamapp.store.schema import jobs
@@ -45,8 +44,8 @@ def commits(database: Database) -> Iterator[list[int]]:
             counted.append(1)
             yield connection
 
-    assert database._group is not None
-    database._group._transaction = counting
+    assert database._writes is not None
+    database._writes._transaction = counting
     yield counted
 
 
@@ -74,7 +73,7 @@ async def test_what_comes_together_shares_a_transaction(database: Database) -> N
 
 async def test_a_group_has_a_largest_size(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect a long queue to be committed in parts, so that its first does not wait for its last."""
-    monkeypatch.setattr(group, "LARGEST", 4)
+    monkeypatch.setattr(database._writes, "_largest", 4)
     with commits(database) as counted:
         assert await behind(database, *(lambda c, n=n: n for n in range(10))) == list(range(10))
     assert len(counted) == 1 + 3
@@ -127,8 +126,8 @@ async def test_a_commit_that_fails_is_told(database: Database) -> None:
             yield connection
             raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk I/O error"))
 
-    assert database._group is not None
-    database._group._transaction = failing
+    assert database._writes is not None
+    database._writes._transaction = failing
     with pytest.raises(StoreUnavailable, match="disk I/O"):
         await database.write(reserve, new_job(id="lost"))
     assert rows_of(database, jobs) == []

@@ -1,0 +1,43 @@
+"""How many chunks fly beyond the credits, where they are small and come back quickly.
+
+Four chunks for each model worker keep one busy that computes a quarter of a second on each, and a job that comes in
+between waits for no more than those. But jobs of a few items, for a model that is through with them in milliseconds,
+would wait for the way to it and back, four at a time. So a predictor has a window, like a sender in TCP: each chunk
+that came back quickly widens it by one, one that came back late halves it. What flies beyond the credits never holds
+more items than the credits would if all their chunks were full, so that a newcomer waits no longer than behind those.
+
+Source: Jacobson, Congestion Avoidance and Control (1988), for the halving; Brakmo and Peterson, TCP Vegas (1995), for
+delay and not loss as what tells.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from streamapp.store.credits import Small
+
+__all__ = ["CREDITS_PER_WORKER", "Windows"]
+
+CREDITS_PER_WORKER = 4  # chunks: about two batches' worth
+WIDEST = 64
+QUICK_S, LATE_S = 0.25, 1.0
+
+
+class Windows:
+    """A window for each predictor, in chunks for each model worker. A full chunk has `chunk_items` items."""
+
+    def __init__(self, chunk_items: int) -> None:
+        self._items = CREDITS_PER_WORKER * chunk_items
+        self._width: defaultdict[str, int] = defaultdict(lambda: CREDITS_PER_WORKER)
+
+    def small(self, predictor: str, workers: int) -> Small:
+        """The room beyond the credits, for that many model workers."""
+        return Small(workers * self._width[predictor], workers * self._items)
+
+    def back(self, predictor: str, seconds: float) -> None:
+        """Note that a chunk is back, after so many seconds in the model worker."""
+        width = self._width[predictor]
+        if seconds < QUICK_S:
+            self._width[predictor] = min(WIDEST, width + 1)
+        elif seconds > LATE_S:
+            self._width[predictor] = max(CREDITS_PER_WORKER, width // 2)

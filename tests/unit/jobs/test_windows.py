@@ -1,0 +1,40 @@
+"""A predictor's window follows how quickly its chunks come back."""
+
+from __future__ import annotations
+
+from streamapp.jobs.windows import CREDITS_PER_WORKER, LATE_S, QUICK_S, WIDEST, Windows
+
+ITEMS = 64
+AT_FIRST = (CREDITS_PER_WORKER, CREDITS_PER_WORKER * ITEMS)
+
+
+def test_at_first_there_is_no_more_than_the_credits() -> None:
+    """I expect nothing beyond the credits for a predictor of which nothing is known, for each worker."""
+    windows = Windows(ITEMS)
+    assert windows.small("model", 1) == AT_FIRST
+    assert windows.small("model", 3) == (3 * AT_FIRST[0], 3 * AT_FIRST[1])
+
+
+def test_what_comes_back_quickly_widens_it_up_to_a_bound() -> None:
+    """I expect one more for each, never more than the bound, and never more items."""
+    windows = Windows(ITEMS)
+    windows.back("model", QUICK_S / 2)
+    assert windows.small("model", 1) == (CREDITS_PER_WORKER + 1, AT_FIRST[1])
+    for _ in range(2 * WIDEST):
+        windows.back("model", QUICK_S / 2)
+    assert windows.small("model", 1) == (WIDEST, AT_FIRST[1])
+    assert windows.small("other", 1) == AT_FIRST
+
+
+def test_what_comes_back_late_halves_it_down_to_the_credits() -> None:
+    """I expect half of it after one, what is between quick and late to leave it, and the credits to stay."""
+    windows = Windows(ITEMS)
+    for _ in range(WIDEST):
+        windows.back("model", 0.0)
+    windows.back("model", (QUICK_S + LATE_S) / 2)
+    assert windows.small("model", 1).chunks == WIDEST
+    windows.back("model", LATE_S * 2)
+    assert windows.small("model", 1).chunks == WIDEST // 2
+    for _ in range(10):
+        windows.back("model", LATE_S * 2)
+    assert windows.small("model", 1) == AT_FIRST
