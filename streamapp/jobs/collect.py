@@ -49,7 +49,7 @@ class Collector:
         """
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
-        complete = await self._database.write(keep_result, key, result.outcomes, result.version)
+        complete = await self._database.note(keep_result, key, result.outcomes, result.version)
         self._progress.windows.back(result.predictor, result.seconds)
         freed = self._progress.top_up([result.predictor])
         await (both(freed, self.reduce(run, result.step)) if complete else freed)
@@ -86,7 +86,7 @@ class Collector:
 
     async def note(self, beat: WorkerBeat) -> None:
         """Note a model worker's sign of life; a new one brings credits."""
-        await self._database.write(workers.heard, beat)
+        await self._database.note(workers.heard, beat)
         await self._progress.top_up(beat.predictors)
 
 

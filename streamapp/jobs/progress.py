@@ -41,7 +41,7 @@ class Progress:
         self._database = database
         self._publisher = publisher
         self._room = room
-        self._memory_s = memory_s
+        self.memory_s = memory_s
         self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
 
@@ -51,32 +51,27 @@ class Progress:
         Returns the next step when all of its chunks were remembered: it is complete, and no result will say so.
         """
         if isinstance(outcome, Report):
-            await self._ended(run, await self._database.write(_finish, run, step, outcome))
+            await self._ended(run, await self._database.note(_finish, run, step, outcome))
             return None
         recalled = await self._recalled(run, outcome)
-        if not await self._database.write(begin_step, run, step, outcome.step, outcome.chunks, recalled):
+        if not await self._database.note(begin_step, run, step, outcome.step, outcome.chunks, recalled):
             return None
         left = {chunk.predictor for chunk in outcome.chunks if chunk.digest not in recalled}
         await self.top_up(left)
         return None if left else outcome.step
 
-    async def answer(self, run: Run, row: AnyRow) -> bool:
-        """End a queued job with a remembered report. False when there is none: then it is to be worked on."""
-        if self._memory_s is None or row.fresh or row.work_hash is None:
-            return False
-        source = await self._database.read(memory.source_of, run.tenant, row.work_hash, self._memory_s)
-        if source is None:
-            return False
-        due = await self._database.write(_answer, run, source)
+    async def answer(self, run: Run, source: AnyRow) -> bool:
+        """End a queued job with the remembered report of `source`. False when that is gone: it is to be worked on."""
+        due = await self._database.note(_answer, run, source)
         await self._ended(run, due)
         return bool(due)
 
     async def _recalled(self, run: Run, begun: Begun) -> dict[str, Recalled]:
         """What is remembered of these chunks: read before the transaction that enters them, which holds up others."""
         digests = {chunk.digest for chunk in begun.chunks if chunk.digest is not None}
-        if self._memory_s is None or not digests:
+        if self.memory_s is None or not digests:
             return {}
-        return await self._database.read(_known, run, digests, self._memory_s)
+        return await self._database.read(_known, run, digests, self.memory_s)
 
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
@@ -115,7 +110,7 @@ class Progress:
         """One for each predictor: who asks while it is under way shares the next."""
 
         async def call(_: Sequence[None]) -> None:
-            rows = await self._database.write(_take_off, predictor, self.windows)
+            rows = await self._database.note(_take_off, predictor, self.windows)
             await self._publisher.chunks(rows)
 
         if predictor not in self._credits:

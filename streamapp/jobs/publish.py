@@ -70,7 +70,7 @@ class Publisher:
                 rows = await self._database.read(with_reservations, mine)
             records = [job_message(run, rows.get(run)) for run in mine]
             if places := await self._send(self._names.inference, records):
-                await self._database.write(outbox.jobs_published, mine, places, self._room)
+                await self._database.note(outbox.jobs_published, mine, places, self._room)
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
         """Publish chunks that have a credit."""
@@ -79,7 +79,7 @@ class Publisher:
             for predictor, group in itertools.groupby(taken, key=lambda key: key.predictor):
                 mine = list(group)
                 if places := await self._send(self._names.chunks(predictor), [_chunk(by_key[key]) for key in mine]):
-                    await self._database.write(outbox.chunks_published, mine, places)
+                    await self._database.note(outbox.chunks_published, mine, places)
 
     async def deliveries(self, due: Sequence[Due]) -> None:
         """Publish deliveries, together with those that come meanwhile."""
@@ -100,7 +100,7 @@ class Publisher:
                     sent += mine
                     there += places
             if sent:
-                await self._database.write(outbox.deliveries_published, sent, there)
+                await self._database.note(outbox.deliveries_published, sent, there)
 
     @contextmanager
     def _taking(self, keys: Sequence[Key]) -> Iterator[list[Key]]:

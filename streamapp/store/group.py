@@ -19,18 +19,24 @@ from sqlalchemy import Connection
 from streamapp.errors import StoreUnavailable
 from streamapp.store.outage import is_outage
 
-__all__ = ["Groups", "answer", "commit", "look_up"]
+__all__ = ["Call", "Groups", "answer", "commit", "look_up"]
 
 T = TypeVar("T")
-Call = Callable[[Connection], Any]
-Transaction = Callable[[], AbstractContextManager[Connection]]
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Work(Protocol):
-    """What is done with a group: an outcome for each call, a value or an exception."""
+class Call(Protocol[T_co]):
+    """A function on a connection. `durable`: its transaction is on the disk before anybody hears of it."""
 
-    def __call__(self, transaction: Transaction, calls: Sequence[Call], /) -> list[Any]:
-        """Runs in a thread."""
+    durable: bool
+
+    def __call__(self, connection: Connection, /) -> T_co:
+        """Runs in a thread, maybe more than once."""
+
+
+Calls = Sequence[Call[Any]]
+Transaction = Callable[[bool], AbstractContextManager[Connection]]  # durable or not
+Work = Callable[[Transaction, Calls], list[Any]]  # an outcome for each call: a value or an exception
 
 
 def answer(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Any]) -> None:
@@ -59,10 +65,10 @@ class Groups:
         self._work = work
         self._abreast = abreast
         self._largest = largest
-        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Call[Any], asyncio.Future[Any]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
-    async def submit(self, call: Callable[[Connection], T]) -> T:
+    async def submit(self, call: Call[T]) -> T:
         """Run `call` in the next group; returns once its transaction has ended. Raises what `call` raised."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
@@ -83,21 +89,22 @@ class Groups:
             answer([future for _, future in group], outcomes)
 
 
-def commit(transaction: Transaction, calls: Sequence[Call]) -> list[Any]:
+def commit(transaction: Transaction, calls: Calls) -> list[Any]:
     """Writes in one transaction; should one raise, which is rare, all are done again, each behind a savepoint."""
+    durable = any(call.durable for call in calls)
     try:
-        with transaction() as connection:
+        with transaction(durable) as connection:
             return [call(connection) for call in calls]
     except Exception as error:
         if len(calls) == 1:
             return [error]
         if isinstance(error, StoreUnavailable):
             raise  # the disk or the lock, not one of them: nobody's write of this group holds
-    with transaction() as connection:
+    with transaction(durable) as connection:
         return [_apart(connection, call) for call in calls]
 
 
-def _apart(connection: Connection, call: Call) -> Any:
+def _apart(connection: Connection, call: Call[Any]) -> Any:
     savepoint = connection.begin_nested()
     try:
         outcome = call(connection)
@@ -110,10 +117,10 @@ def _apart(connection: Connection, call: Call) -> Any:
     return outcome
 
 
-def look_up(transaction: Transaction, calls: Sequence[Call]) -> list[Any]:
+def look_up(transaction: Transaction, calls: Calls) -> list[Any]:
     """Reads in one transaction: all see the same state, which is not older than any of them."""
     outcomes: list[Any] = []
-    with transaction() as connection:
+    with transaction(False) as connection:
         for call in calls:
             try:
                 outcomes.append(call(connection))

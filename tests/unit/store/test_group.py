@@ -39,8 +39,8 @@ def commits(database: Database) -> Iterator[list[int]]:
     real, counted = database._transaction, []
 
     @contextmanager
-    def counting() -> Iterator[Connection]:
-        with real() as connection:
+    def counting(durable: bool) -> Iterator[Connection]:
+        with real(durable) as connection:
             counted.append(1)
             yield connection
 
@@ -69,6 +69,29 @@ async def test_what_comes_together_shares_a_transaction(database: Database) -> N
     assert found == [True] * 100
     assert len(counted) == 2
     assert len(rows_of(database, jobs)) == 100
+
+
+@pytest.mark.parametrize(
+    ("durable", "level"), [((True,), 2), ((False,), 1), ((False, True), 2), ((False, False), 1)], ids=str
+)
+async def test_only_what_must_be_waits_for_the_disk(database: Database, durable: tuple[bool, ...], level: int) -> None:
+    """I expect SQLite to sync a commit (2) as soon as one of its group is a write, and not (1) for notes alone."""
+    levels: list[int] = []
+
+    def look(connection: Connection) -> None:
+        levels.append(connection.exec_driver_sql("PRAGMA synchronous").scalar_one())
+
+    gate = Gate()
+    first = asyncio.create_task(database.write(gate))
+    while not gate.inside.is_set():
+        await asyncio.sleep(0.001)
+    tasks = [asyncio.create_task((database.write if each else database.note)(look)) for each in durable]
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, *tasks)
+    assert levels == [level] * len(durable)
+    await database.write(look)
+    assert levels[-1] == 2
 
 
 async def test_a_group_has_a_largest_size(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,8 +144,8 @@ async def test_a_commit_that_fails_is_told(database: Database) -> None:
     real = database._transaction
 
     @contextmanager
-    def failing() -> Iterator[Connection]:
-        with real() as connection:
+    def failing(durable: bool) -> Iterator[Connection]:
+        with real(durable) as connection:
             yield connection
             raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk I/O error"))
 
