@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import ParamSpec, TypeVar
+from weakref import WeakSet
 
 from streamapp.errors import TaskFailed, Transient
 from streamapp.jobs import taskwork
@@ -44,6 +45,7 @@ class Workshop:
         self._settings = settings
         self._processes = processes
         self._pools: set[ProcessPoolExecutor] = set()
+        self._started: WeakSet[ProcessPoolExecutor] = WeakSet()
         self._line: Line[ProcessPoolExecutor] = Line()
         self._closed = False
 
@@ -76,8 +78,7 @@ class Workshop:
         self._open()
         pool = await self._line.take(size)
         try:
-            # in a thread: the first call waits until the fork server has imported what it preloads
-            future = await asyncio.to_thread(_submit, pool, call)
+            future = await self._submitted(pool, call)
             return await asyncio.wait_for(asyncio.wrap_future(future), TIMEOUT_S)
         except TimeoutError as error:
             pool = self._instead_of(pool)
@@ -87,6 +88,14 @@ class Workshop:
             raise
         finally:
             self._line.give(pool)
+
+    async def _submitted(self, pool: ProcessPoolExecutor, call: Callable[[], T]) -> Future[T]:
+        """A pool's first call is made in a thread: it waits until the fork server has imported what it preloads."""
+        if pool in self._started:
+            return _submit(pool, call)
+        future = await asyncio.to_thread(_submit, pool, call)
+        self._started.add(pool)
+        return future
 
     def _open(self) -> None:
         """Make the pools when they are first needed: a worker that is refused its configuration leaves none behind."""
