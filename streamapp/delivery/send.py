@@ -99,7 +99,7 @@ class Mailer:
 
     async def _send(self, row: AnyRow, turn: Turn) -> None:
         job, report = await self._database.read(_content, row)
-        message = compose(
+        mail = compose(
             delivery_id=row.id,
             sender=self._settings.mail_from,
             recipient=row.recipient,
@@ -110,7 +110,7 @@ class Mailer:
         )
         faults.cross("mail.before")
         try:
-            await self._server.send(message, message["To"].addresses[0].addr_spec)
+            await self._server.send(mail)
         except (MailUnavailable, MailRefused) as error:
             turn.ended(hung=isinstance(error, MailUnavailable) and error.hung)
             raise

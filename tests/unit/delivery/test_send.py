@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from streamapp.delivery import pool, send
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable
+from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run
@@ -232,11 +233,11 @@ class SlowMail(RecordingMail):
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
+    async def send(self, mail: Mail) -> None:
         """Wait, and take it."""
         self.begun.set()
         await self.go.wait()
-        await super().send(message, recipient)
+        await super().send(mail)
 
 
 def emails(database: Database, *recipients: str) -> list[Delivery]:
@@ -281,7 +282,7 @@ async def test_the_lease_outlasts_the_conversation(
     left: list[float] = []
 
     class Looking(RecordingMail):
-        async def send(self, message: EmailMessage, recipient: str) -> None:
+        async def send(self, mail: Mail) -> None:
             left.append(ahead(database, email, "lease_until"))
 
     await mailer(database, Looking(), tmp_path, mail_timeout_s=timeout_s).deliver(email)
