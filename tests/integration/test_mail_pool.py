@@ -446,7 +446,7 @@ async def test_a_domain_that_hangs_for_good_costs_few_attempts(database: Databas
 
 
 async def test_a_whole_queue_to_one_domain_that_answers_goes_out(database: Database, tmp_path: Path) -> None:
-    """I expect a burst to one address to be taken over its two conversations, without one attempt too many."""
+    """I expect a burst to one address to be taken over half of the conversations, without one attempt too many."""
     found = due(database, *(["reader@example.org"] * 100))
     settings = Settings(home=tmp_path)
     async with serving(Server()) as server:
@@ -455,6 +455,6 @@ async def test_a_whole_queue_to_one_domain_that_answers_goes_out(database: Datab
             topic.publish(found)
             await until(lambda: len(server.mails) == 100, "the burst")
         await mail.close()
-    assert len(set(server.peers)) <= 2
+    assert len(set(server.peers)) <= 4
     rows = rows_of(database, deliveries, kind="email")
     assert {(row.state, row.attempts) for row in rows} == {("sent", 1)}
