@@ -49,7 +49,7 @@ def claim(
 
 
 def content(connection: Connection, row: AnyRow, *, whole: bool = True) -> tuple[JobResource, Report | None]:
-    """The job that a delivery is about, without its report and its deliveries, and the report, `whole` or without files."""
+    """The job that a delivery is about, without what its page shows besides, and its report, with files if `whole`."""
     run = Run(row.tenant, row.job, row.run)
     job = present_job(connection, run.tenant, run.job, whole=False)
     if job is None:
