@@ -129,7 +129,7 @@ class Settings(BaseSettings):
         8,
         ge=1,
         le=256,
-        description="SMTP conversations at a time in a worker, and so connections; a recipient's domain has a quarter.",
+        description="SMTP conversations at a time in a worker, and so connections; a domain has a quarter or half.",
     )
     mail_attempts: int = Field(12, ge=1, le=100, description="Attempts at an e-mail before it is given up.")
     mail_first_retry_s: float = Field(

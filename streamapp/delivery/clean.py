@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import textwrap
-import unicodedata
 
 __all__ = ["clean_line", "clean_text", "file_name", "wrap"]
 
 WIDTH = 72  # RFC 3676, 4.2, asks for lines of 78 at most; this leaves room for being quoted
 SIGNATURE = "-- "  # RFC 3676, 4.3: what follows is no part of the text; the blank belongs to it
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # Unicode's category Cc, without tab and LF
+BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Cc, Zl and Zp
 BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")  # embeddings and overrides: a name could show as another one
 BULLET = re.compile(r"\s*(?:(?:[-*\u2022\u2013]|\d{1,4}[.)])\s+)?")
 
@@ -21,13 +22,12 @@ BULLET = re.compile(r"\s*(?:(?:[-*\u2022\u2013]|\d{1,4}[.)])\s+)?")
 def clean_text(text: str) -> str:
     """Text with LF line ends, without control characters but tab and LF, and with U+FFFD for lone surrogates."""
     whole = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
-    return "".join(each for each in whole if each in "\n\t" or unicodedata.category(each) != "Cc")
+    return CONTROL.sub("", whole)
 
 
 def clean_line(text: str, limit: int = 200) -> str:
     """One line of at most `limit` characters, for a header or a file name: whatever breaks a line is a space."""
-    spaced = "".join(" " if unicodedata.category(each) in ("Cc", "Zl", "Zp") else each for each in text)
-    line = " ".join(BIDI.sub("", clean_text(spaced)).split())
+    line = " ".join(BIDI.sub("", clean_text(BREAKS.sub(" ", text))).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

@@ -22,9 +22,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
-from email.utils import getaddresses
+from email.utils import format_datetime, getaddresses
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
 
@@ -32,6 +31,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from streamapp.delivery.clean import clean_line, clean_text, file_name, wrap
+from streamapp.delivery.mime import Mail, base64_lines, file_part, header, mailbox, multipart, text_part, token
 from streamapp.delivery.notice import failed_title, job_title, memory_line
 from streamapp.errors import Permanent
 from streamapp.resources import JobResource
@@ -64,7 +64,7 @@ def compose(
     job: JobResource,
     report: Report | None,
     link_base: str,
-) -> EmailMessage:
+) -> Mail:
     """Write the e-mail about a job's end; the same `delivery_id` always gives the same Message-ID.
 
     `sender` may carry a display name, `recipient` is a bare address. Raises `Permanent` for an address or id that
@@ -73,23 +73,37 @@ def compose(
     if event == "succeeded" and report is None:
         raise Permanent("A job that succeeded has a report; this one has none.")
     shown = report if event == "succeeded" else None
-    source = _address(sender, named=True)
+    source = _sender(sender)
     to = _address(recipient)
-    message = EmailMessage(policy=SMTP if (source.username + to.username).isascii() else SMTPUTF8)
-    message["From"] = source
-    message["To"] = to
-    message["Subject"] = _one_line(shown.subject if shown else failed_title(job))
-    message["Date"] = datetime.now(UTC)
-    message["Message-ID"] = f"<{_identity(delivery_id)}@{source.domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    _fill(
-        message,
-        job,
-        shown,
-        f"{link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}",
-        f"plot.{delivery_id[:32]}@{source.domain}",
+    subject = _one_line(shown.subject if shown else failed_title(job))
+    link = f"{link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}"
+    international = not (source.username + to.username).isascii()
+    head = _from(sender, international) + _head(to, subject, f"{_identity(delivery_id)}@{source.domain}", international)
+    body = _body(job, shown, subject, link, f"{delivery_id[:32]}@{source.domain}")
+    return Mail(source.addr_spec, to.addr_spec, head + body)
+
+
+@lru_cache(8)  # all mails of a worker have the same sender
+def _sender(text: str) -> Address:
+    return _address(text, named=True)
+
+
+@lru_cache(8)
+def _from(text: str, international: bool) -> bytes:
+    return mailbox("From", _sender(text), international=international)
+
+
+def _head(to: Address, subject: str, identity: str, international: bool) -> bytes:
+    """The other headers of the mail as a whole (RFC 5322, RFC 3834)."""
+    return b"".join(
+        (
+            mailbox("To", to, international=international),
+            header("Subject", subject, international=international),
+            header("Date", format_datetime(datetime.now(UTC))),
+            token("Message-ID", f"<{identity}>"),
+            b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
+        )
     )
-    return message
 
 
 def _identity(delivery_id: str) -> str:
@@ -115,7 +129,7 @@ def _one_line(text: str) -> str:
     return clean_line(text).replace("=?", "= ?")
 
 
-def _fill(message: EmailMessage, job: JobResource, report: Report | None, link: str, cid: str) -> None:
+def _body(job: JobResource, report: Report | None, headline: str, link: str, unique: str) -> bytes:
     """The body, as text and HTML, with the plot and the attachments."""
     title = job_title(job)
     plot = report.plot if report else None
@@ -123,25 +137,22 @@ def _fill(message: EmailMessage, job: JobResource, report: Report | None, link: 
     values = {
         "job": job,
         "title": title,
-        "headline": str(message["Subject"]),
+        "headline": headline,
         "error": clean_text(job.error or "").strip(),
         "report": report,
         "text": clean_text(report.text).strip() if report else "",
         "body": _html(report) if report else "",
         "alt": clean_line(plot.alt, 1000) if plot else "",
-        "cid": cid,
+        "cid": f"plot.{unique}",
         "picture": picture,
         "link": link,
         "memory": memory_line(job),
         "files": [file_name(each.name, "attachment") for each in report.attachments] if report else [],
     }
     kind = "succeeded" if report else "failed"
-    message.set_content(wrap(_templates.get_template(f"{kind}.txt").render(values)), cte="quoted-printable")
-    message.add_alternative(
-        _templates.get_template(f"{kind}.html").render(values), subtype="html", cte="quoted-printable"
-    )
-    if report:
-        _attach(message, report, cid, picture)
+    plain = text_part("plain", wrap(_templates.get_template(f"{kind}.txt").render(values)))
+    page = text_part("html", _templates.get_template(f"{kind}.html").render(values))
+    return _together(plain, page, report, picture, unique)
 
 
 def _html(report: Report) -> Markup | list[list[str]]:
@@ -154,30 +165,33 @@ def _html(report: Report) -> Markup | list[list[str]]:
     return [paragraph.split("\n") for paragraph in PARAGRAPH.split(clean_text(report.text).strip())]
 
 
-def _attach(message: EmailMessage, report: Report, cid: str, picture: str) -> None:
+def _together(plain: bytes, page: bytes, report: Report | None, picture: str, unique: str) -> bytes:
     """Put the plot beside the HTML, then it and the attachments behind the text."""
-    if report.plot:
-        page = message.get_body(("html",))
-        if not isinstance(page, EmailMessage):
-            raise TypeError("the HTML part was added just before")
-        page.add_related(report.plot.png, "image", "png", cid=f"<{cid}>", disposition="inline", filename=picture)
-        page.set_param("type", "text/html")  # RFC 2387, 3.1
-        message.add_attachment(report.plot.png, "image", "png", filename=picture)
-    for each in report.attachments:
-        main, sub, params = _media_type(each)
-        name = file_name(each.name, "attachment")
-        message.add_attachment(each.content, main, sub, filename=name, params=params)
+    mark = f"=_{unique.partition('@')[0]}"
+    files = [] if report is None else [_attached(each) for each in report.attachments]
+    if report and report.plot:
+        png = base64_lines(report.plot.png)
+        shown = file_part(png, "image/png", "inline", picture, token("Content-ID", f"<plot.{unique}>"))
+        page = multipart("related", f"{mark}_related", [page, shown], ' type="text/html";')  # RFC 2387, 3.1
+        files.insert(0, file_part(png, "image/png", "attachment", picture))
+    text = multipart("alternative", f"{mark}_alternative", [plain, page])
+    return multipart("mixed", f"{mark}_mixed", [text, *files]) if files else text
 
 
-def _media_type(file: Attachment) -> tuple[str, str, dict[str, str]]:
+def _attached(file: Attachment) -> bytes:
+    encoded = base64_lines(file.content)
+    return file_part(encoded, _media_type(file), "attachment", file_name(file.name, "attachment"))
+
+
+def _media_type(file: Attachment) -> str:
     """The type to declare: one that can carry bytes, and with text its charset."""
     found = MEDIA_TYPE.fullmatch(file.media_type.partition(";")[0].strip())
     if not found:
-        return "application", "octet-stream", {}
+        return "application/octet-stream"
     if found[1] != "text":
-        return found[1], found[2], {}
+        return found[0]
     try:
         file.content.decode("utf-8")
     except UnicodeDecodeError:
-        return "application", "octet-stream", {}
-    return found[1], found[2], {"charset": "utf-8"}
+        return "application/octet-stream"
+    return f'{found[0]}; charset="utf-8"'

@@ -1,10 +1,11 @@
 """A lane for each recipient's domain, so that one whose server hangs delays nobody else's mail.
 
 All mail of a worker shares a bounded number of conversations (places). A domain has at most a quarter of them at a
-time, and what finds its lane full waits in line only while that lane moves, and only for seconds: it is put off
-otherwise, by the ledger and not in memory, so that it holds neither an agent's place nor an unacknowledged message.
-What is put off is spread over time: each gets the next free moment of its lane, so a long queue is published again
-slowly.
+time, or half of them while it answers quickly and nobody else needs those; and what finds its lane full waits in line
+only while that lane moves, and only for seconds: it is put off otherwise, by the ledger and not in memory, so that it
+holds neither an agent's place nor an unacknowledged message. What is put off is spread over time: each gets the next
+free moment of its lane at the pace that the lane has, so that a long queue comes back neither at once nor too late.
+The pace is known after a few conversations; who finds the line full before that comes again when it is.
 
 A lane whose conversations end by their time being up is shut for a while (a circuit breaker, after Nygard, Release It!,
 2007); then one conversation tries, and its end opens the lane or shuts it for twice as long. With a relay, which takes
@@ -15,27 +16,26 @@ long.
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from streamapp.delivery.lane import Lane
 from streamapp.retry import delay_s
 
 __all__ = ["Lanes", "PutOff", "Turn", "domain_of"]
 
-LINE = 128  # messages of one domain that wait in memory at most
+LINE = 256  # messages of one domain that wait in memory at most: half of what the agent takes
+FIRST_LINE = 128  # and while nothing is known of it
 EXPECTED_S = 2.0  # as long as the line may seem to one who joins it
 STEP_S, STEPS = 1.0, 5  # how often one in line looks whether it moves, and how often at most
-STALLED_S = 1.0  # a lane in which no conversation began or ended for so long is not waited for
 SHORTEST_S = 1.0  # the relay looks every second
 FARTHEST_S = 300.0  # how far a long queue is spread
 LONGEST_PAUSE_S = 600.0
-FIRST_GUESS_S = 0.1  # a conversation's length, until one was seen
+SHORTEST_GAP_S = 0.001
 SLOW_GAP_S = 0.25  # between two that are put off in a lane that does not move
 MANY = 1024  # lanes, after which those without a use are forgotten
 
@@ -57,23 +57,10 @@ class PutOff:
     shut: bool
 
 
-@dataclass(slots=True)
-class _Lane:
-    busy: int = 0
-    line: deque[asyncio.Future[Turn | None]] = field(default_factory=deque)
-    moved_at: float = 0.0  # when a conversation began or ended last
-    answered_at: float = -math.inf
-    mean_s: float = FIRST_GUESS_S
-    next_slot: float = 0.0
-    again_at: float = -math.inf  # when it moved again last; what began before that says nothing about it now
-    hangs: int = 0  # in a row
-    shut_until: float = 0.0
-
-
 class Turn:
     """A place in a lane, for one conversation: a context manager that gives it back."""
 
-    def __init__(self, lanes: Lanes, lane: _Lane, began: float) -> None:
+    def __init__(self, lanes: Lanes, lane: Lane[Turn], began: float) -> None:
         self._lanes = lanes
         self._lane = lane
         self._began = began
@@ -93,43 +80,53 @@ class Turn:
 
 
 class Lanes:
-    """Gives turns out: `places` at a time, for one domain a quarter of them. A lane is shut for `pause_s` at first."""
+    """Gives turns out: `places` at a time, for one domain a quarter, or half. A lane is shut for `pause_s` at first."""
 
     def __init__(self, places: int, pause_s: float, now: Callable[[], float] = time.monotonic) -> None:
         self._places = places
         self._share = max(1, places // 4)
+        self._half = max(self._share, places // 2)
         self._pause_s = pause_s
         self._now = now
         self._busy = 0
-        self._lanes: dict[str, _Lane] = {}
+        self._lanes: dict[str, Lane[Turn]] = {}
 
     async def enter(self, domain: str) -> Turn | PutOff:
         """A turn for that domain, after a few seconds in line at most; or when to come again."""
         now = self._now()
         self._forget(now)
-        lane = self._lanes.setdefault(domain, _Lane())
+        lane = self._lanes.setdefault(domain, Lane())
         if self._has_room(lane, now):
             return self._begin(lane, now)
-        if not self._moves(lane, now):
+        if len(lane.line) >= self._longest_line(lane, now):
             return self._put_off(lane, now)
         return await self._in_line(lane) or self._put_off(lane, self._now())
 
-    def _has_room(self, lane: _Lane, now: float) -> bool:
+    def _has_room(self, lane: Lane[Turn], now: float) -> bool:
+        if self._busy >= self._places or now < lane.shut_until:
+            return False
         share = 1 if lane.hangs else self._share
-        return self._busy < self._places and lane.busy < share and now >= lane.shut_until
+        return lane.busy < share or (lane.quick(now) and self._busy < self._half)
 
-    def _moves(self, lane: _Lane, now: float) -> bool:
-        """Whether a place may be expected soon by one who joins the line."""
-        ahead = len(lane.line)
-        return not _stalled(lane, now) and ahead < LINE and ahead * lane.mean_s / self._share <= EXPECTED_S
+    def _gap_s(self, lane: Lane[Turn], now: float) -> float:
+        """Seconds from one turn of this lane to the next, when all its places are taken (Little's law)."""
+        return max(lane.mean_s, SHORTEST_GAP_S) / (self._half if lane.quick(now) else self._share)
 
-    async def _in_line(self, lane: _Lane) -> Turn | None:
+    def _longest_line(self, lane: Lane[Turn], now: float) -> float:
+        """How many may stand in line: those who may expect a place soon."""
+        if lane.stalled(now):
+            return 0
+        if lane.unknown(now):
+            return FIRST_LINE
+        return min(LINE, 1 + EXPECTED_S // self._gap_s(lane, now))
+
+    async def _in_line(self, lane: Lane[Turn]) -> Turn | None:
         ticket: asyncio.Future[Turn | None] = asyncio.get_running_loop().create_future()
         lane.line.append(ticket)
         try:
             for _ in range(STEPS):
                 await asyncio.wait({ticket}, timeout=STEP_S)
-                if ticket.done() or _stalled(lane, self._now()):
+                if ticket.done() or lane.stalled(self._now()):
                     break
         except asyncio.CancelledError:
             if ticket.done() and (turn := ticket.result()):
@@ -141,36 +138,34 @@ class Lanes:
                 lane.line.remove(ticket)
         return ticket.result() if ticket.done() else None
 
-    def _begin(self, lane: _Lane, now: float) -> Turn:
+    def _begin(self, lane: Lane[Turn], now: float) -> Turn:
         self._busy += 1
-        lane.busy += 1
-        lane.moved_at = now
+        lane.begin(now)
         return Turn(self, lane, now)
 
-    def _leave(self, lane: _Lane, began: float, hung: bool | None) -> None:
+    def _leave(self, lane: Lane[Turn], began: float, hung: bool | None) -> None:
         now = self._now()
-        stalled = _stalled(lane, now)
+        stalled = lane.stalled(now)
         self._busy -= 1
-        lane.busy -= 1
-        lane.moved_at = now
+        lane.end(now)
         if hung is False:
-            lane.answered_at = now
-            if stalled:  # it moves again: who was put off for long since then is followed by who is put off now
-                lane.hangs, lane.shut_until, lane.next_slot, lane.again_at = 0, 0.0, 0.0, now
-            if began >= lane.again_at:
-                lane.mean_s += (now - began - lane.mean_s) / 8
+            lane.answered(began, now, stalled=stalled)
         elif hung and lane.answered_at < began and now >= lane.shut_until:
             self._shut(lane, now)
         self._call_up(now)
+        self._shorten(lane, now)
 
-    def _shut(self, lane: _Lane, now: float) -> None:
+    def _shorten(self, lane: Lane[Turn], now: float) -> None:
+        """Send home those who came last, when the line turns out to be far too long. A lane that stands they leave."""
+        longest = self._longest_line(lane, now)
+        if 0 < longest < len(lane.line) / 2:
+            lane.send_home(longest)
+
+    def _shut(self, lane: Lane[Turn], now: float) -> None:
         """Nothing of this domain was answered while a conversation's whole time went by."""
         lane.hangs += 1
         lane.shut_until = now + delay_s(lane.hangs, first_s=self._pause_s, longest_s=LONGEST_PAUSE_S, jitter=0.0)
-        for ticket in lane.line:
-            if not ticket.done():
-                ticket.set_result(None)
-        lane.line.clear()
+        lane.send_home()
 
     def _call_up(self, now: float) -> None:
         """Hand free places to those in line, a domain after the other."""
@@ -184,12 +179,17 @@ class Lanes:
                     self._lanes[domain] = self._lanes.pop(domain)  # to the end: the others are first next time
             waiting = served
 
-    def _put_off(self, lane: _Lane, now: float) -> PutOff:
+    def _put_off(self, lane: Lane[Turn], now: float) -> PutOff:
+        if lane.unknown(now):
+            return PutOff(SHORTEST_S * random.uniform(1.0, 2.0), shut=False)
         shut = bool(lane.hangs)
         soonest = max(now + SHORTEST_S, lane.shut_until)
         slot = min(max(soonest, lane.next_slot), soonest + FARTHEST_S)
-        gap = lane.mean_s / self._share
-        lane.next_slot = slot + (gap if self._moves(lane, now) else max(gap, SLOW_GAP_S))
+        gap = self._gap_s(lane, now)
+        if not lane.stalled(now):
+            lane.next_slot = slot + gap
+            return PutOff(slot - now, shut)
+        lane.next_slot = slot + max(gap, SLOW_GAP_S)
         return PutOff((slot - now) * random.uniform(1.0, 1.25), shut)
 
     def _forget(self, now: float) -> None:
@@ -200,7 +200,3 @@ class Lanes:
                 if lane.busy or lane.line or lane.shut_until + LONGEST_PAUSE_S > now
             }
             self._lanes = used
-
-
-def _stalled(lane: _Lane, now: float) -> bool:
-    return lane.hangs > 0 or (lane.busy > 0 and now - lane.moved_at > STALLED_S)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
-from email.message import EmailMessage
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,6 +17,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
+from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Connection, Pool
 from streamapp.errors import ConfigurationError, Permanent, StreamappError, Transient
 
@@ -49,8 +49,8 @@ class MailRefused(Permanent):
 class MailServer(Protocol):
     """Takes mail for delivery."""
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Hand a message over; returns once the server has taken it (250 after DATA).
+    async def send(self, mail: Mail) -> None:
+        """Hand a mail over; returns once the server has taken it (250 after DATA).
 
         Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`. One that is cancelled raises `MailUnavailable` where
         the mail has certainly not gone, and CancelledError otherwise.
@@ -108,19 +108,19 @@ class SmtpMail:
         self._timeout_s = timeout_s
         self.pool = Pool(self._connection, connections)
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Hand a message over."""
+    async def send(self, mail: Mail) -> None:
+        """Hand a mail over."""
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 connection = await self.pool.take()
                 try:
-                    await connection.converse(message, recipient)
+                    await connection.converse(mail)
                 except FAILURES:
                     if not connection.stale:
                         raise
                     connection = self.pool.fresh(connection)
-                    await connection.converse(message, recipient)
+                    await connection.converse(mail)
         except FAILURES as error:
             in_doubt = connection is not None and connection.in_doubt
             if connection is not None:  # who did not answer that will not answer QUIT

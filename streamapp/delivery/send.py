@@ -19,17 +19,13 @@ from streamapp.delivery.lanes import Lanes, Turn, domain_of
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailServer, MailUnavailable
 from streamapp.delivery.notice import notice
 from streamapp.errors import Permanent, StoreUnavailable, Transient
-from streamapp.identity import Run
 from streamapp.models import Delivery
-from streamapp.resources import JobResource
 from streamapp.retry import Backoff, delay_s
 from streamapp.settings import Settings
-from streamapp.store import inbox, ledger, reports
+from streamapp.store import inbox, ledger, mailing
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_DELAY_S
-from streamapp.store.present import present_job
 from streamapp.store.sql import AnyRow
-from streamapp.tasks.contract import Report
 
 __all__ = ["Mailer", "Notifier"]
 
@@ -73,7 +69,8 @@ class Mailer:
             with turn:
                 row, error = await self._claimed(identity, token, turn)
         elif turn.shut and found.age_s > PATIENCE_S:
-            row = await self._claim(identity, token)
+            claimed = await self._claim(identity, token)
+            row = claimed.row if claimed else None
             error = MailUnavailable(f"the mail server for {domain} does not answer")
         else:
             await self._database.write(ledger.postpone, identity, turn.delay_s)
@@ -81,36 +78,39 @@ class Mailer:
         if row is not None:
             await self._settle(row, token, error)
 
-    async def _claim(self, identity: str, token: str) -> AnyRow | None:
-        return await self._database.write(ledger.claim, identity, token, self._lease_s, self._settings.in_doubt)
+    async def _claim(self, identity: str, token: str) -> mailing.Claimed | None:
+        return await self._database.write(mailing.claim, identity, token, self._lease_s, self._settings.in_doubt)
 
     async def _claimed(self, identity: str, token: str, turn: Turn) -> tuple[AnyRow | None, Exception | None]:
         """Claim it and try to send it: the row, if it is ours, and what went wrong, if anything did."""
-        row = await self._claim(identity, token)
-        if row is None:
+        claimed = await self._claim(identity, token)
+        if claimed is None:
             return None, None
+        row = claimed.row
         if row.attempts > self._settings.mail_attempts:  # workers may die of it: claims count, not answers
             return row, _UsedUp(row.last_error or "no attempt at it came to an end")
         try:
-            await self._send(row, turn)
+            await self._send(claimed, turn)
         except Exception as error:
             return row, error
         return row, None
 
-    async def _send(self, row: AnyRow, turn: Turn) -> None:
-        job, report = await self._database.read(_content, row)
-        message = compose(
+    async def _send(self, claimed: mailing.Claimed, turn: Turn) -> None:
+        row = claimed.row
+        if claimed.job is None:
+            raise claimed.error or LookupError("it has no content")
+        mail = compose(
             delivery_id=row.id,
             sender=self._settings.mail_from,
             recipient=row.recipient,
             event=cast(Event, row.event),
-            job=job,
-            report=report,
+            job=claimed.job,
+            report=claimed.report,
             link_base=self._settings.link_base,
         )
         faults.cross("mail.before")
         try:
-            await self._server.send(message, message["To"].addresses[0].addr_spec)
+            await self._server.send(mail)
         except (MailUnavailable, MailRefused) as error:
             turn.ended(hung=isinstance(error, MailUnavailable) and error.hung)
             raise
@@ -174,14 +174,6 @@ def _notify(connection: Connection, identity: str) -> None:
     row = ledger.get(connection, identity)
     if row is None or row.state == "sent":
         return
-    job, report = _content(connection, row)
+    job, report = mailing.content(connection, row, whole=False)
     title, body = notice(row.event, job, report)
     inbox.deliver(connection, row, title, body)
-
-
-def _content(connection: Connection, row: AnyRow) -> tuple[JobResource, Report | None]:
-    run = Run(row.tenant, row.job, row.run)
-    job = present_job(connection, run.tenant, run.job, whole=True)
-    if job is None:
-        raise LookupError(f"delivery {row.id} names a job that is gone")
-    return job, reports.load(connection, run)

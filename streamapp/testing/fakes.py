@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import SMTP
 from typing import Any, ClassVar
 
 from faust.types import EventT
 from pydantic import BaseModel
 
+from streamapp.delivery.mime import Mail
 from streamapp.tasks.contract import Document, ItemError, Predictor
 
 __all__ = ["RecordingDeadLetters", "RecordingMail", "Word", "WordPredictor"]
 
 
 class RecordingMail:
-    """A `MailServer` that keeps what it takes in `sent`, as (recipient, message).
+    """A `MailServer` that keeps what it takes in `sent`, as (recipient, message), each message as it was received.
 
     The first messages meet `failures`, one each, which are raised.
     """
@@ -32,11 +35,12 @@ class RecordingMail:
         self.sent: list[tuple[str, EmailMessage]] = []
         self.failures = list(failures)
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
-        """Take a message, or raise the next failure."""
+    async def send(self, mail: Mail) -> None:
+        """Take a mail, or raise the next failure."""
         if self.failures:
             raise self.failures.pop(0)
-        self.sent.append((recipient, message))
+        message = message_from_bytes(mail.content, EmailMessage, policy=SMTP)
+        self.sent.append((mail.recipient, message))
 
 
 class RecordingDeadLetters:

@@ -7,7 +7,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,6 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail, parse_smtp_url
+from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer
 from streamapp.jobs import progress
 from streamapp.models import Delivery
@@ -38,6 +38,8 @@ class Server:
     def __init__(self, **answers: str) -> None:
         self.answers = answers
         self.taken: list[bytes] = []
+        self.options: list[str] = []
+        self.recipients: list[str] = []
         self.quits = 0
         self.port = 0
 
@@ -56,12 +58,14 @@ class Server:
     ) -> str:
         """MAIL FROM."""
         envelope.mail_from = address
+        self.options = options
         return await self.answer("mail", server, "250 OK")
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """RCPT TO."""
+        self.recipients.append(address)
         answer = await self.answer("rcpt", server, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
@@ -92,7 +96,7 @@ S = TypeVar("S", bound=_HasPort)
 async def serving(server: S, *, tls: ssl.SSLContext | None = None, **options: Any) -> AsyncIterator[S]:
     """Serve it on a port of its own."""
     listening = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(server, enable_SMTPUTF8=True, **options), "127.0.0.1", 0, ssl=tls
+        lambda: SMTP(server, **{"enable_SMTPUTF8": True, **options}), "127.0.0.1", 0, ssl=tls
     )
     server.port = listening.sockets[0].getsockname()[1]
     try:
@@ -101,14 +105,12 @@ async def serving(server: S, *, tls: ssl.SSLContext | None = None, **options: An
         listening.close()
 
 
-async def send(url: str) -> None:
+async def send(url: str, recipient: str = "reader@localhost", text: bytes = b"All of it.\r\n") -> None:
     """One mail."""
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = "streamapp@localhost", "reader@localhost", "Done"
-    message.set_content("All of it.")
+    mail = Mail("streamapp@localhost", recipient, b"Subject: Done\r\n\r\n" + text)
     smtp = SmtpMail(parse_smtp_url(url), TIMEOUT_S)
     try:
-        await smtp.send(message, "reader@localhost")
+        await smtp.send(mail)
     finally:
         await smtp.close()
 
@@ -119,6 +121,53 @@ async def test_a_server_that_takes_it() -> None:
         await send(f"smtp://127.0.0.1:{server.port}")
     assert len(server.taken) == 1
     assert server.quits == 1
+
+
+async def test_lines_that_begin_with_a_dot() -> None:
+    """I expect none to end the mail, and each to arrive as it was (RFC 5321, 4.5.2)."""
+    text = b".\r\n..\r\n.dot\r\na.b\r\n\r\n.\r\n"
+    async with serving(Server()) as server:
+        await send(f"smtp://127.0.0.1:{server.port}", text=text)
+    assert server.taken == [b"Subject: Done\r\n\r\n" + text]
+
+
+async def test_a_local_part_outside_ascii() -> None:
+    """I expect it to go where the server says SMTPUTF8, and to wait where it does not."""
+    async with serving(Server()) as server:
+        await send(f"smtp://127.0.0.1:{server.port}", "müller@localhost")
+        assert server.recipients == ["müller@localhost"]
+        assert {"SMTPUTF8", "BODY=8BITMIME"} <= set(server.options)
+    async with serving(Server(), enable_SMTPUTF8=False) as server:
+        with pytest.raises(MailUnavailable, match="SMTPUTF8"):
+            await send(f"smtp://127.0.0.1:{server.port}", "müller@localhost")
+        assert server.recipients == []
+
+
+async def test_a_mail_that_is_too_large_for_the_server() -> None:
+    """I expect its size to be said with MAIL, so that it is refused before it is sent (RFC 1870)."""
+    async with serving(Server(), data_size_limit=1000) as server:
+        with pytest.raises(MailRefused, match="552"):
+            await send(f"smtp://127.0.0.1:{server.port}", text=b"x" * 70 + b"\r\n" * 1000)
+        assert server.recipients == []
+
+
+async def test_a_break_before_the_mail_is_no_doubt() -> None:
+    """I expect a connection that breaks at DATA, before any of the mail is on its way, to be a plain failure."""
+
+    async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        while not (line := await reader.readline()).startswith(b"DATA"):
+            assert line
+            writer.write(b"250 OK\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(breaks, "127.0.0.1", 0)
+    try:
+        with pytest.raises(MailUnavailable) as caught:
+            await send(f"smtp://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+    finally:
+        listening.close()
+    assert type(caught.value) is MailUnavailable
 
 
 @pytest.mark.parametrize(

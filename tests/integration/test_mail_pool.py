@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
-from email.message import EmailMessage
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, and_, event, update
 
 from streamapp.agents import MAILS_IN_LINE
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail, parse_smtp_url
+from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Pool
 from streamapp.delivery.send import Mailer
 from streamapp.flow import Flow
@@ -123,10 +123,8 @@ def smtp(server: Server, connections: int = 8, timeout_s: float = TIMEOUT_S, **o
 
 async def send(mail: SmtpMail, recipient: str = "reader@example.org") -> None:
     """One mail."""
-    message = EmailMessage()
-    message["From"], message["To"], message["Message-ID"] = "streamapp@localhost", recipient, f"<{recipient}>"
-    message.set_content("All of it.")
-    await mail.send(message, recipient)
+    content = f"From: streamapp@localhost\r\nMessage-ID: <{recipient}>\r\n\r\nAll of it.\r\n".encode()
+    await mail.send(Mail("streamapp@localhost", recipient, content))
 
 
 async def until(look: Callable[[], bool], what: str) -> None:
@@ -448,7 +446,7 @@ async def test_a_domain_that_hangs_for_good_costs_few_attempts(database: Databas
 
 
 async def test_a_whole_queue_to_one_domain_that_answers_goes_out(database: Database, tmp_path: Path) -> None:
-    """I expect a burst to one address to be taken over its two conversations, without one attempt too many."""
+    """I expect a burst to one address to be taken over half of the conversations, without one attempt too many."""
     found = due(database, *(["reader@example.org"] * 100))
     settings = Settings(home=tmp_path)
     async with serving(Server()) as server:
@@ -457,6 +455,6 @@ async def test_a_whole_queue_to_one_domain_that_answers_goes_out(database: Datab
             topic.publish(found)
             await until(lambda: len(server.mails) == 100, "the burst")
         await mail.close()
-    assert len(set(server.peers)) <= 2
+    assert len(set(server.peers)) <= 4
     rows = rows_of(database, deliveries, kind="email")
     assert {(row.state, row.attempts) for row in rows} == {("sent", 1)}

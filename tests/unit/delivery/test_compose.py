@@ -72,7 +72,7 @@ def raw(
         job=job or a_job(),
         report=report or (a_report() if event == "succeeded" else None),
         **(values | changes),
-    ).as_bytes()
+    ).content
 
 
 def read(*args: Any, **changes: Any) -> EmailMessage:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from streamapp.delivery import lanes
+from streamapp.delivery import lane, lanes
 from streamapp.delivery.lanes import Lanes, PutOff, Turn, domain_of
 
 PAUSE_S = 60.0
@@ -100,7 +100,7 @@ async def test_a_lane_that_moves_is_waited_for(eight: Lanes) -> None:
 
 async def test_a_line_is_short(eight: Lanes, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect those beyond the line's length to be put off without waiting."""
-    monkeypatch.setattr(lanes, "LINE", 1)
+    monkeypatch.setattr(lanes, "FIRST_LINE", 1)
     monkeypatch.setattr(lanes, "STEP_S", 30.0)
     first, _ = await turn(eight, "a.example"), await turn(eight, "a.example")
     waiting = asyncio.create_task(eight.enter("a.example"))
@@ -109,6 +109,83 @@ async def test_a_line_is_short(eight: Lanes, monkeypatch: pytest.MonkeyPatch) ->
         await put_off(eight, "a.example")
     end(first)
     assert isinstance(await waiting, Turn)
+
+
+async def known(of: Lanes, clock: Clock, domain: str, each_s: float) -> None:
+    """Conversations with a domain, until its lane's pace is known."""
+    for _ in range(lane.FEW):
+        given = await turn(of, domain)
+        clock.now += each_s
+        end(given)
+
+
+async def test_a_line_is_as_long_as_its_pace_allows(eight: Lanes, clock: Clock) -> None:
+    """I expect those to wait who have their turn within seconds, and the next to come again when theirs has come."""
+    await known(eight, clock, "a.example", 0.9)  # two at a time, so two and a bit a second
+    await turn(eight, "a.example"), await turn(eight, "a.example")
+    allowed = int(1 + lanes.EXPECTED_S // 0.45)
+    waiting = [asyncio.create_task(eight.enter("a.example")) for _ in range(allowed)]
+    await asyncio.sleep(0)
+    delays = [(await put_off(eight, "a.example")).delay_s for _ in range(100)]
+    assert delays == pytest.approx([lanes.SHORTEST_S + 0.45 * number for number in range(100)])
+    for each in waiting:
+        each.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_quick_domain_may_have_half(eight: Lanes, clock: Clock) -> None:
+    """I expect more than a quarter for one that answers quickly, where half of all places are free for others."""
+    await known(eight, clock, "a.example", 0.02)
+    turns = [await turn(eight, "a.example") for _ in range(4)]
+    fifth = asyncio.create_task(eight.enter("a.example"))
+    others = [await turn(eight, f"{number}.example") for number in range(4)]
+    end(turns.pop())
+    await asyncio.sleep(0)
+    assert not fifth.done()  # seven are taken, and its quarter too
+    for each in others:
+        end(each)
+    assert isinstance(await fifth, Turn)
+
+
+@pytest.mark.parametrize(("each_s", "idle_s"), [(0.6, 0.0), (0.02, 1.5)])
+async def test_a_domain_that_is_not_quick_has_a_quarter(
+    eight: Lanes, clock: Clock, each_s: float, idle_s: float
+) -> None:
+    """I expect no more for one that answers slowly, or whose last answer is some time ago: it may hang by now."""
+    await known(eight, clock, "a.example", each_s)
+    clock.now += idle_s
+    await turn(eight, "a.example"), await turn(eight, "a.example")
+    third = asyncio.create_task(eight.enter("a.example"))
+    await asyncio.sleep(0)
+    assert not third.done()
+    assert eight._busy == 2
+    third.cancel()
+
+
+async def test_who_comes_before_the_pace_is_known_comes_again_soon(
+    eight: Lanes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect a burst to be put off for a second or two each, and not by a guess."""
+    monkeypatch.setattr(lanes, "FIRST_LINE", 0)
+    await turn(eight, "a.example"), await turn(eight, "a.example")
+    delays = [(await put_off(eight, "a.example")).delay_s for _ in range(500)]
+    assert lanes.SHORTEST_S <= min(delays) < max(delays) <= 2 * lanes.SHORTEST_S
+
+
+async def test_a_line_that_turns_out_to_be_slow_is_shortened(eight: Lanes, clock: Clock) -> None:
+    """I expect those at its end to be put off as soon as the pace is known, not after their longest wait."""
+    first, second = await turn(eight, "a.example"), await turn(eight, "a.example")
+    waiting = [asyncio.create_task(eight.enter("a.example")) for _ in range(100)]
+    await asyncio.sleep(0)
+    for each in (first, second):
+        clock.now += 0.9
+        end(each)
+    _, left = await asyncio.wait(waiting, timeout=0.02)
+    assert 0 < len(left) <= 1 + lanes.EXPECTED_S / 0.45
+    assert [isinstance(early.result(), Turn) for early in waiting[:3] if early.done()] == [True, True]
+    for late in left:
+        late.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def test_a_lane_that_stands_is_not_waited_for(

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError
 
 from streamapp.delivery import pool, send
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable
+from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run
@@ -20,7 +22,7 @@ from streamapp.jobs import progress
 from streamapp.models import Delivery
 from streamapp.retry import Backoff
 from streamapp.settings import Settings
-from streamapp.store import ledger
+from streamapp.store import ledger, mailing
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_LEASE_S
 from streamapp.store.schema import clock, dead_letters, deliveries, jobs
@@ -155,21 +157,29 @@ async def test_a_mail_that_can_t_be_made_is_dead(
 async def test_a_store_that_is_away_before_the_mail(
     database: Database, email: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """I expect the claim to be given back, since nothing was sent, and no doubt to be raised."""
+    """I expect nothing to be claimed where the content can't be read, so that its message is worked on again."""
 
-    real = database.read
+    def content(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, Exception("locked"))
 
-    async def read(work: Callable[..., Any], *args: Any) -> Any:
-        if work is ledger.open_now:
-            return await real(work, *args)
-        raise StoreUnavailable("locked")
-
-    monkeypatch.setattr(database, "read", read)
+    monkeypatch.setattr(mailing, "content", content)
     server = RecordingMail()
-    await mailer(database, server, tmp_path, in_doubt="park").deliver(email)
+    with pytest.raises(StoreUnavailable):
+        await mailer(database, server, tmp_path, in_doubt="park").deliver(email)
     row = ledger_row(database)
-    assert (row.state, row.in_doubt, row.lease_owner) == ("pending", 0, None)
+    assert (row.state, row.attempts, row.in_doubt, row.lease_owner) == ("pending", 0, 0, None)
     assert server.sent == []
+
+
+async def test_a_mail_whose_job_is_gone_is_dead(
+    database: Database, email: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect a content that makes no sense to be on record with the claim, and not to be tried for ever."""
+    monkeypatch.setattr(mailing, "present_job", lambda *_, **__: None)
+    await mailer(database, RecordingMail(), tmp_path).deliver(email)
+    row = ledger_row(database)
+    assert (row.state, row.attempts) == ("dead", 1)
+    assert "names a job that is gone" in row.last_error
 
 
 @pytest.mark.parametrize("failure", [None, MailUnavailable("421"), MailRefused("550")])
@@ -185,7 +195,7 @@ async def test_a_store_that_is_away_after_the_mail(
 
     async def write(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         nonlocal away
-        if work is not ledger.claim and away:
+        if work is not mailing.claim and away:
             away -= 1
             raise StoreUnavailable("full")
         return await real(work, *args, **kwargs)
@@ -232,11 +242,11 @@ class SlowMail(RecordingMail):
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def send(self, message: EmailMessage, recipient: str) -> None:
+    async def send(self, mail: Mail) -> None:
         """Wait, and take it."""
         self.begun.set()
         await self.go.wait()
-        await super().send(message, recipient)
+        await super().send(mail)
 
 
 def emails(database: Database, *recipients: str) -> list[Delivery]:
@@ -281,7 +291,7 @@ async def test_the_lease_outlasts_the_conversation(
     left: list[float] = []
 
     class Looking(RecordingMail):
-        async def send(self, message: EmailMessage, recipient: str) -> None:
+        async def send(self, mail: Mail) -> None:
             left.append(ahead(database, email, "lease_until"))
 
     await mailer(database, Looking(), tmp_path, mail_timeout_s=timeout_s).deliver(email)
