@@ -77,6 +77,7 @@ class Intake:
             work_hash=memory.work_hash(task, params, content, media_type),
             content_hash=memory.content_hash(task, content, media_type),
             fresh=submission.fresh,
+            named=job_id is not None or key is not None,
         )
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
