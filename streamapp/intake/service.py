@@ -25,6 +25,7 @@ from streamapp.tasks.registry import Registry
 __all__ = ["Intake"]
 
 KEY_LENGTH = 255
+SORTED = json.JSONEncoder(sort_keys=True)
 RETRY_S = 30
 
 
@@ -160,4 +161,4 @@ def _body_hash(submission: Submission, params: str, content: bytes, media_type: 
     rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
     if submission.fresh:  # else what was accepted before there was this field would be another body
         rest["fresh"] = True
-    return digest(submission.task, params, media_type, content, json.dumps(rest, sort_keys=True))
+    return digest(submission.task, params, media_type, content, SORTED.encode(rest))

@@ -20,6 +20,7 @@ from streamapp.store.sql import AnyRow
 __all__ = ["Accepted", "job_message", "read_reservation"]
 
 MOST_BYTES = 256 * 1024  # of JSON: a topic takes messages of a MiB, and a job must always be publishable
+ESCAPED = 12  # bytes of JSON for one character at most
 NAMES = tuple(name for name in (*COLUMNS, "created_at") if name not in ("tenant", "id"))
 
 
@@ -40,7 +41,8 @@ def job_message(run: Run, row: AnyRow | None) -> Job:
     job = Job(run.tenant, run.job, run.run)
     if row is not None:
         fields: dict[str, Any] = {name: getattr(row, name) for name in NAMES}
-        if len(json.dumps(fields)) <= MOST_BYTES:
+        # all but the parameters is bounded, and far less than half of it
+        if ESCAPED * len(row.params) <= MOST_BYTES / 2 or len(json.dumps(fields)) <= MOST_BYTES:
             job.reservation = fields
     return job
 

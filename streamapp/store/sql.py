@@ -22,12 +22,17 @@ def insert_or_ignore(connection: Connection, table: Table, values: Mapping[str, 
     return connection.execute(statement.returning(literal(True))).first() is not None
 
 
-def insert_all_or_ignore(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> Sequence[AnyRow]:
-    """Insert rows, but for those one of whose keys is taken; returns the rows that were inserted, in any order."""
+def insert_all_or_ignore(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], **shared: Any
+) -> Sequence[AnyRow]:
+    """Insert rows, but for those one of whose keys is taken; returns the rows that were inserted, in any order.
+
+    `shared` are values that all of them have; they may be SQL.
+    """
     if not rows:
         return []
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table).on_conflict_do_nothing().returning(*table.c)
+    statement = insert(table).values(**shared).on_conflict_do_nothing().returning(*table.c)
     return connection.execute(statement, [dict(row) for row in rows]).all()
 
 
