@@ -12,7 +12,7 @@ from streamapp import faults
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import digest
+from streamapp.identity import digest, new_job_id
 from streamapp.intake.checks import checked_content, checked_params, checked_task
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
@@ -60,7 +60,7 @@ class Intake:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)
-        identity = job_id or str(uuid.uuid4())
+        identity = job_id or new_job_id()
         new = NewJob(
             tenant=tenant,
             id=identity,
