@@ -60,7 +60,7 @@ def test_message_ids(sender: str, expected: str) -> None:
 
 
 def test_new_ids_follow_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """I expect UUIDs of version 7 (RFC 9562) that sort by the millisecond they were made in, and never the same twice."""
+    """I expect UUIDs of version 7 (RFC 9562) that sort by the millisecond they were made in, and never one twice."""
     made = []
     for moment in (1_000_000, 2_000_000, 1_700_000_000_000_000_000, 1_800_000_000_000_000_000):
         monkeypatch.setattr(time, "time_ns", lambda moment=moment: moment)

@@ -87,6 +87,16 @@ async def test_partitions_take_turns() -> None:
     assert fake.sent[-1][0] is None
 
 
+async def test_partitions_take_turns_in_rows() -> None:
+    """I expect as many as asked for to go to one partition before the next, from one call to another, too."""
+    fake, real = topic()
+    for _ in range(2):
+        await send_acked(real, [Delivery(str(number)) for number in range(6)], 4, 4)
+    partitions = [partition or 0 for partition, _ in fake.sent]
+    first = partitions[0]
+    assert partitions == [(first + turn) % 4 for turn, row in enumerate((4, 2, 4, 2)) for _ in range(row)]
+
+
 async def test_what_comes_together_is_handed_over_together() -> None:
     """I expect nothing else to run in between: the producer would make a request of each message."""
     fake, real = topic()
