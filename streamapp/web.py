@@ -15,6 +15,7 @@ from faust.web.exceptions import WebError
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
 from streamapp.intake.operators import Operators
+from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
@@ -34,12 +35,14 @@ class Route:
     cors: bool = False
 
 
-def routes(app: faust.App, settings: Settings, api: Api, operators: Operators, pages: PageViews) -> None:
+def routes(
+    app: faust.App, settings: Settings, api: Api, probes: Probes, operators: Operators, pages: PageViews
+) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _operators(operators) + _pages(pages):
+    for route in _api(api) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -58,9 +61,14 @@ def _api(api: Api) -> list[Route]:
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
         Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True),
         Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
-        Route("/healthz", "health", {"get": api.health}),
-        Route("/readyz", "ready", {"get": api.ready}),
-        Route("/metrics", "metrics", {"get": api.metrics}),
+    ]
+
+
+def _probes(probes: Probes) -> list[Route]:
+    return [
+        Route("/healthz", "health", {"get": probes.health}),
+        Route("/readyz", "ready", {"get": probes.ready}),
+        Route("/metrics", "metrics", {"get": probes.metrics}),
     ]
 
 
