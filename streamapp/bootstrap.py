@@ -18,6 +18,7 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
 from streamapp.intake.operators import Operators
+from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
@@ -124,16 +125,8 @@ def _jobs_app(settings: Settings) -> faust.App:
         {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
-    api = Api(
-        settings,
-        registry,
-        intake,
-        database,
-        progress,
-        insight,
-        assigned=lambda: bool(app.consumer.assignment()),
-        closed=lambda: pressure.reason,
-    )
+    api = Api(settings, registry, intake, database, progress, insight)
+    probes = Probes(database, insight, assigned=lambda: bool(app.consumer.assignment()), closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, Operators(desk, database), pages)
+    web.routes(app, settings, api, probes, Operators(desk, database), pages)
     return app

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
+import uuid
 from dataclasses import dataclass
 from email.utils import parseaddr
 
-__all__ = ["DEFAULT_TENANT", "Run", "delivery_id", "digest", "message_id"]
+__all__ = ["DEFAULT_TENANT", "Run", "delivery_id", "digest", "message_id", "new_job_id"]
 
 DEFAULT_TENANT = "default"
 
@@ -18,6 +20,16 @@ class Run:
     tenant: str
     job: str
     run: int
+
+
+def new_job_id() -> str:
+    """A UUID of version 7 (RFC 9562, 5.7): what is accepted together lies together in the store's tables and indexes.
+
+    With random ids each row of a group of reservations was a page of its own to write.
+    """
+    moment = time.time_ns() // 1_000_000
+    chance = uuid.uuid4().int % (1 << 76)  # with the variant, which both versions share
+    return str(uuid.UUID(int=(moment << 80) | (7 << 76) | chance))
 
 
 def digest(*parts: str | bytes) -> str:

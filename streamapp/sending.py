@@ -40,16 +40,19 @@ class Place(NamedTuple):
     offset: int
 
 
-async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int | None = None) -> list[Place]:
+async def send_acked(
+    topic: TopicT, records: Sequence[Record], partitions: int | None = None, in_a_row: int = 1
+) -> list[Place]:
     """Send Records to a topic: to its `partitions` in turn, or where chance has it when their number is not given.
 
-    Returns where each is, once the broker has them all. Raises `BrokerUnavailable` when that takes longer than `ACK_S`
-    seconds, and `InvalidMessage` for one that is too large to be sent ever.
+    `in_a_row` of them go to the same partition before it is the next one's turn: each partition is a batch of its own,
+    for the producer and for the broker. Returns where each is, once the broker has them all. Raises `BrokerUnavailable`
+    when that takes longer than `ACK_S` seconds, and `InvalidMessage` for one that is too large to be sent ever.
     """
     faults.cross(f"send.before.{topic.get_topic_name()}")
     try:
         async with asyncio.timeout(ACK_S):
-            places = await _acked(topic, records, partitions)
+            places = await _acked(topic, records, partitions, in_a_row)
     except (KafkaError, ProducerSendError, TimeoutError, OSError) as error:
         if isinstance(error, MessageSizeTooLargeError) or isinstance(error.__cause__, MessageSizeTooLargeError):
             raise InvalidMessage(f"it is too large for {topic.get_topic_name()}: {error}") from error
@@ -58,13 +61,20 @@ async def send_acked(topic: TopicT, records: Sequence[Record], partitions: int |
     return places
 
 
-async def _acked(topic: TopicT, records: Sequence[Record], partitions: int | None) -> list[Place]:
-    """Hand them all over, and only then wait for the acks: the producer sends what lies together as one batch."""
-    turns = _turns[str(topic.get_topic_name())]
+async def _acked(topic: TopicT, records: Sequence[Record], partitions: int | None, in_a_row: int) -> list[Place]:
+    """Hand them all over, and only then wait for the acks: the producer sends what lies together as one request.
+
+    Not by the topic's own `send`: that lets the event loop go on after each, so that each becomes a request.
+    """
+    name = str(topic.get_topic_name())
+    turns = _turns[name]
+    producer = await topic.app.maybe_start_producer()
     acks: list[Awaitable[Any]] = []
-    for record in records:
-        partition = None if partitions is None else next(turns) % partitions
-        acks.append(await topic.send(value=record, partition=partition))
+    partition = None
+    for number, record in enumerate(records):
+        if partitions is not None and number % in_a_row == 0:
+            partition = next(turns) % partitions
+        acks.append(await producer.send(name, None, record.dumps(), partition, None, None))
     return [Place(there.partition, there.offset) for there in await asyncio.gather(*acks)]
 
 

@@ -167,7 +167,7 @@ class Notifier:
 
     async def deliver(self, delivery: Delivery) -> None:
         """Put one notification into its tenant's inbox, exactly once."""
-        await self._database.write(_notify, delivery.delivery_id)
+        await self._database.note(_notify, delivery.delivery_id)
 
 
 def _notify(connection: Connection, identity: str) -> None:

@@ -45,6 +45,8 @@ def normalise_text(content: bytes, media_type: str) -> bytes:
 
 
 def _charset(media_type: str) -> str | None:
+    if ";" not in media_type:
+        return None  # what Message would say too, but only after a while
     header = Message()
     header["Content-Type"] = media_type
     return header.get_content_charset()

@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from streamapp.identity import DEFAULT_TENANT, Run
 from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
-from streamapp.intake.metrics import counted, render
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_submission
@@ -40,10 +38,7 @@ PAGE, LONGEST_PAGE = 20, 100
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The handlers, and what they call.
-
-    `assigned` says whether this worker has partitions, `closed` why no new work is taken now, or None.
-    """
+    """The handlers, and what they call."""
 
     settings: Settings
     registry: Registry
@@ -51,8 +46,6 @@ class Api:
     database: Database
     progress: Progress
     insight: Insight
-    assigned: Callable[[], bool]
-    closed: Callable[[], str | None] = lambda: None
 
     @property
     def room(self) -> int:
@@ -129,30 +122,6 @@ class Api:
             return web.json_response(ANSWER)
 
         return handler
-
-    async def health(self, request: web.Request) -> web.Response:
-        """GET /healthz: this process answers."""
-        return web.json_response({"status": "ok"})
-
-    async def ready(self, request: web.Request) -> web.Response:
-        """GET /readyz: partitions are assigned, and a model worker lives.
-
-        Work that is refused does not make it unready: a balancer must go on sending what reads.
-        """
-        waits = []
-        if not self.assigned():
-            waits.append("no partition is assigned to this worker yet")
-        if not (await self.insight.workers()):
-            waits.append("no model worker has been heard of yet")
-        if waits:
-            raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
-        closed = self.closed()
-        return web.json_response({"status": "ready", **({"detail": f"No new work: {closed}"} if closed else {})})
-
-    async def metrics(self, request: web.Request) -> web.Response:
-        """GET /metrics, in Prometheus' text format."""
-        text = render(await self.database.read(counted), await self.insight.overview())
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
         """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""

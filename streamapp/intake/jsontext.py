@@ -27,7 +27,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def parse_value(raw: bytes, field: str) -> Any:
     """Any value; `field` is what a refusal names."""
-    value = _load(raw, field, _integer, _finite)
+    value = _load(raw, field, STRICT)
     for path, inner, depth in _walk(value, "" if field == "body" else field):
         if depth > MAX_DEPTH:
             raise Refused(400, f"This is nested more than {MAX_DEPTH} deep.", field=path.partition(".")[0] or field)
@@ -41,16 +41,15 @@ def parse_any_object(body: bytes) -> dict[str, Any]:
 
     Integers that are too long become text; half a surrogate pair stays for the caller to repair.
     """
-    value = _object(_load(body, "body", lambda digits: int(digits) if len(digits) < MAX_DIGITS else digits, float))
+    value = _object(_load(body, "body", LENIENT))
     if any(depth > MAX_DEPTH_ANY for _, _, depth in _walk(value, "")):
         raise Refused(400, f"The body is nested more than {MAX_DEPTH_ANY} deep.", field="body")
     return value
 
 
-def _load(raw: bytes, field: str, integer: Any, number: Any) -> Any:
+def _load(raw: bytes, field: str, decoder: json.JSONDecoder) -> Any:
     try:
-        text = raw.decode("utf-8-sig")
-        return json.loads(text, parse_constant=_no_constant, parse_int=integer, parse_float=number)
+        return decoder.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Refused(400, f"This is not UTF-8: {error.reason} at byte {error.start}.", field=field) from error
     except RecursionError as error:
@@ -102,3 +101,11 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{digits} is beyond the numbers that a double has (RFC 7493)")
     return number
+
+
+def _short(digits: str) -> int | str:
+    return int(digits) if len(digits) < MAX_DIGITS else digits
+
+
+STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, parse_float=_finite)
+LENIENT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from streamapp.errors import StoreUnavailable
 from streamapp.store.database import Database
 from streamapp.store.group import answer
-from streamapp.store.reservations import NewJob, Reservation, reserve_all
+from streamapp.store.reservations import NewJob, QueueLength, Reservation, reserve_all
 from streamapp.store.sql import AnyRow
 
 __all__ = ["Publish", "Reserver"]
@@ -31,6 +31,7 @@ class Reserver:
     def __init__(self, database: Database, publish: Publish) -> None:
         self._database = database
         self._publish = publish
+        self._queue = QueueLength()
         self._waiting: list[tuple[NewJob, asyncio.Future[Reservation]]] = []
         self._running: asyncio.Task[None] | None = None
         self._publishing: set[asyncio.Task[None]] = set()
@@ -59,7 +60,7 @@ class Reserver:
     async def _reserved(self, new: Sequence[NewJob]) -> Sequence[Reservation | BaseException]:
         """A group's outcomes. What makes the database refuse one of them is not the others' fault."""
         try:
-            return await self._database.write(reserve_all, new)
+            return await self._database.write(reserve_all, new, queue=self._queue)
         except StoreUnavailable:
             raise
         except Exception as error:

@@ -12,7 +12,7 @@ from streamapp import faults
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import digest
+from streamapp.identity import digest, new_job_id
 from streamapp.intake.checks import checked_content, checked_params, checked_task
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
@@ -25,6 +25,7 @@ from streamapp.tasks.registry import Registry
 __all__ = ["Intake"]
 
 KEY_LENGTH = 255
+SORTED = json.JSONEncoder(sort_keys=True)
 RETRY_S = 30
 
 
@@ -59,7 +60,7 @@ class Intake:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)
-        identity = job_id or str(uuid.uuid4())
+        identity = job_id or new_job_id()
         new = NewJob(
             tenant=tenant,
             id=identity,
@@ -77,6 +78,7 @@ class Intake:
             work_hash=memory.work_hash(task, params, content, media_type),
             content_hash=memory.content_hash(task, content, media_type),
             fresh=submission.fresh,
+            named=job_id is not None or key is not None,
         )
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
@@ -159,4 +161,4 @@ def _body_hash(submission: Submission, params: str, content: bytes, media_type: 
     rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
     if submission.fresh:  # else what was accepted before there was this field would be another body
         rest["fresh"] = True
-    return digest(submission.task, params, media_type, content, json.dumps(rest, sort_keys=True))
+    return digest(submission.task, params, media_type, content, SORTED.encode(rest))

@@ -34,6 +34,8 @@ __all__ = ["Publisher", "key_of"]
 
 logger = logging.getLogger(__name__)
 
+JOBS_IN_A_ROW = 8  # to one partition, when many come at once; a few are planned at a time anyway
+
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -69,7 +71,7 @@ class Publisher:
             if mine and known is None:
                 rows = await self._database.read(with_reservations, mine)
             records = [job_message(run, rows.get(run)) for run in mine]
-            if places := await self._send(self._names.inference, records):
+            if places := await self._send(self._names.inference, records, JOBS_IN_A_ROW):
                 await self._database.note(outbox.jobs_published, mine, places, self._room)
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
@@ -112,12 +114,12 @@ class Publisher:
         finally:
             self._in_work.difference_update(mine)
 
-    async def _send(self, name: str, records: Sequence[Record]) -> list[Place]:
+    async def _send(self, name: str, records: Sequence[Record], in_a_row: int = 1) -> list[Place]:
         """Send to one topic. Nothing when the broker did not take them in time, which leaves them to the relay."""
         if not records:
             return []
         try:
-            return await send_acked(self._topics[name], records, self.partitions.get(name, 1))
+            return await send_acked(self._topics[name], records, self.partitions.get(name, 1), in_a_row)
         except BrokerUnavailable as error:
             logger.warning("left to the relay: %s", error)
             return []

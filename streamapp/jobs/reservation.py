@@ -14,13 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from streamapp.identity import Run
 from streamapp.models import Job
-from streamapp.store.reservations import NewJob
+from streamapp.store.reservations import COLUMNS, NewJob
 from streamapp.store.sql import AnyRow
 
 __all__ = ["Accepted", "job_message", "read_reservation"]
 
 MOST_BYTES = 256 * 1024  # of JSON: a topic takes messages of a MiB, and a job must always be publishable
-NAMES = tuple(name for name in NewJob.__slots__ if name not in ("tenant", "id"))
+ESCAPED = 12  # bytes of JSON for one character at most
+NAMES = tuple(name for name in (*COLUMNS, "created_at") if name not in ("tenant", "id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ def job_message(run: Run, row: AnyRow | None) -> Job:
     """The message of a run; without a reservation when there is no row, or when that would be too large to be sent."""
     job = Job(run.tenant, run.job, run.run)
     if row is not None:
-        fields: dict[str, Any] = {name: getattr(row, name) for name in (*NAMES, "created_at")}
-        if len(json.dumps(fields)) <= MOST_BYTES:
+        fields: dict[str, Any] = {name: getattr(row, name) for name in NAMES}
+        # all but the parameters is bounded, and far less than half of it
+        if ESCAPED * len(row.params) <= MOST_BYTES / 2 or len(json.dumps(fields)) <= MOST_BYTES:
             job.reservation = fields
     return job
 

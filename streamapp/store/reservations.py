@@ -5,18 +5,47 @@ A job that was removed has left a tombstone, and its id and key name that: it mu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
-from sqlalchemy import Connection, and_, func, or_, select, tuple_
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, tuple_
 
 from streamapp.errors import Permanent
 from streamapp.identity import Run
 from streamapp.store.schema import clock, jobs, tenants, tombstones
 from streamapp.store.sql import AnyRow, insert_all_or_ignore, insert_or_ignore
 
-__all__ = ["JobRemoved", "NewJob", "Reservation", "reserve", "reserve_all", "tombstone_of", "with_reservations"]
+__all__ = [
+    "COLUMNS",
+    "JobRemoved",
+    "NewJob",
+    "QueueLength",
+    "Reservation",
+    "reserve",
+    "reserve_all",
+    "tombstone_of",
+    "with_reservations",
+]
+
+
+LONG = 1000  # jobs: what counting them takes is little beside the rest up to here
+COUNTED_S = 1.0
+UNSET = {**dict.fromkeys(jobs.c.keys()), "remembered": 0}
+
+INSERT = insert(jobs)
+NOW = select(clock())
+QUEUED = select(func.count()).where(jobs.c.status == "queued")
+KNOWN_TENANTS = select(tenants.c.tenant).where(tenants.c.tenant.in_(bindparam("names", expanding=True)))
+BY_TENANT = tombstones.c.tenant.in_(bindparam("tenants", expanding=True))  # in each, so that an index serves it
+REMOVED = select(tombstones).where(
+    or_(
+        and_(BY_TENANT, tombstones.c.job.in_(bindparam("ids", expanding=True))),
+        and_(BY_TENANT, tombstones.c.idempotency_key.in_(bindparam("keys", expanding=True))),
+    )
+)
 
 
 class JobRemoved(Permanent):
@@ -30,7 +59,7 @@ class JobRemoved(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A validated submission."""
+    """A validated submission. ``named``: the id or the key is a client's, so there may be a job with it already."""
 
     tenant: str
     id: str
@@ -48,19 +77,46 @@ class NewJob:
     work_hash: str | None = None
     content_hash: str | None = None
     fresh: bool = False
+    named: bool = True
+
+
+#: The columns that a submission fills.
+COLUMNS = tuple(name for name in NewJob.__slots__ if name != "named")
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """The job that stands under this id or key. ``created``: by this call; ``same``: its body is the one just sent.
 
-    ``position`` is a created job's place in the queue, 1 for the next.
+    ``position`` is a created job's place in the queue, 1 for the next; in a long one it may be a second old.
     """
 
     row: AnyRow = field(repr=False)
     created: bool
     same: bool
     position: int | None = None
+
+
+class QueueLength:
+    """How many jobs are queued. A long queue is counted once a second; what joins it meanwhile is added.
+
+    Counting reads an index entry of each: of a hundred thousand, that takes longer than all else of a reservation.
+    """
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._counted_at = 0.0
+
+    def read(self, connection: Connection) -> int:
+        """The number: exact while it is small, and else as it was a second ago at most."""
+        now = time.monotonic()
+        if self._length < LONG or now - self._counted_at > COUNTED_S:
+            self._length, self._counted_at = connection.execute(QUEUED).scalar_one(), now
+        return self._length
+
+    def grow(self, number: int) -> None:
+        """So many have joined."""
+        self._length += number
 
 
 def reserve(connection: Connection, new: NewJob, *, run: int = 1, created_at: float | None = None) -> Reservation:
@@ -75,21 +131,23 @@ def reserve(connection: Connection, new: NewJob, *, run: int = 1, created_at: fl
 
 
 def reserve_all(
-    connection: Connection, new: Sequence[NewJob], *, run: int = 1, created_at: float | None = None
+    connection: Connection,
+    new: Sequence[NewJob],
+    *,
+    run: int = 1,
+    created_at: float | None = None,
+    queue: QueueLength | None = None,
 ) -> list[Reservation | JobRemoved]:
-    """The same for many, with as many statements as for one."""
+    """The same for many, with as many statements as for one. `queue` is kept from call to call."""
+    queue = queue or QueueLength()
     gone = _removed(connection, new)
     _know_tenants(connection, sorted({job.tenant for job in new}))
-    place = connection.execute(select(func.count()).where(jobs.c.status == "queued")).scalar_one()
-    inserted = {
-        (row.tenant, row.id): row
-        for row in insert_all_or_ignore(
-            connection,
-            jobs,
-            [_fresh(job, run) for job, tombstone in zip(new, gone, strict=True) if tombstone is None],
-            created_at=clock() if created_at is None else created_at,
-        )
-    }
+    place = queue.read(connection)
+    moment = connection.execute(NOW).scalar_one() if created_at is None else created_at
+    there = [job for job, tombstone in zip(new, gone, strict=True) if tombstone is None]
+    inserted = _insert(connection, [_fresh(job, run, moment) for job in there if not job.named])
+    inserted |= _insert_or_find(connection, [_fresh(job, run, moment) for job in there if job.named])
+    queue.grow(len(inserted))
     outcomes: list[Reservation | JobRemoved] = []
     for job, tombstone in zip(new, gone, strict=True):
         row = inserted.pop((job.tenant, job.id), None)  # the first of two with one id
@@ -104,10 +162,23 @@ def reserve_all(
     return outcomes
 
 
-def _fresh(new: NewJob, run: int) -> dict[str, Any]:
-    """The row of a job that waits to be planned, but for its time."""
+def _fresh(new: NewJob, run: int, created_at: float) -> dict[str, Any]:
+    """The row of a job that waits to be planned."""
     counts = {"step": 0, "done": 0, "total": 0, "unfinished": 0, "waiting": 0, "served": 0.0}
-    return {**{name: getattr(new, name) for name in NewJob.__slots__}, **counts, "run": run, "status": "queued"}
+    given = {name: getattr(new, name) for name in COLUMNS}
+    return {**given, **counts, "run": run, "status": "queued", "created_at": created_at}
+
+
+def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], AnyRow]:
+    """Insert jobs whose ids are new. Their rows are made up here, because reading them back takes longer than this."""
+    if rows:
+        connection.execute(INSERT, rows)
+    return {(row["tenant"], row["id"]): cast(AnyRow, SimpleNamespace(**{**UNSET, **row})) for row in rows}
+
+
+def _insert_or_find(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], AnyRow]:
+    """Insert jobs that may be there already. Returns those that were not."""
+    return {(row.tenant, row.id): row for row in insert_all_or_ignore(connection, jobs, rows)}
 
 
 def _named(connection: Connection, new: NewJob) -> AnyRow:
@@ -117,7 +188,7 @@ def _named(connection: Connection, new: NewJob) -> AnyRow:
 
 
 def _know_tenants(connection: Connection, names: Sequence[str]) -> None:
-    known = set(connection.execute(select(tenants.c.tenant).where(tenants.c.tenant.in_(names))).scalars())
+    known = set(connection.execute(KNOWN_TENANTS, {"names": names}).scalars())
     for name in names:
         if name not in known:
             insert_or_ignore(connection, tenants, {"tenant": name})
@@ -125,11 +196,11 @@ def _know_tenants(connection: Connection, names: Sequence[str]) -> None:
 
 def _removed(connection: Connection, new: Sequence[NewJob]) -> list[AnyRow | None]:
     """For each, what is left of a removed job with its id or its key."""
-    ids = [job.id for job in new]
-    keys = [job.idempotency_key for job in new if job.idempotency_key is not None]
-    named = or_(tombstones.c.job.in_(ids), tombstones.c.idempotency_key.in_(keys))
-    found = connection.execute(select(tombstones).where(named)).all()
-    if not found:
+    named = [job for job in new if job.named]
+    keys = [job.idempotency_key for job in named if job.idempotency_key is not None]
+    owners = sorted({job.tenant for job in named})
+    found = named and connection.execute(REMOVED, {"tenants": owners, "ids": [job.id for job in named], "keys": keys})
+    if not found or found.first() is None:
         return [None] * len(new)
     return [tombstone_of(connection, job.tenant, job.id, job.idempotency_key) for job in new]
 

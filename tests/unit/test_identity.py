@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.identity import Run, delivery_id, digest, message_id
+from streamapp.identity import Run, delivery_id, digest, message_id, new_job_id
 
 RUN = Run("anna", "job", 1)
 
@@ -55,3 +57,15 @@ def test_a_delivery_is_named_by_all_that_tells_it_apart() -> None:
 def test_message_ids(sender: str, expected: str) -> None:
     """I expect the delivery at the sender's domain, always the same."""
     assert message_id("abc", sender) == expected
+
+
+def test_new_ids_follow_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect UUIDs of version 7 (RFC 9562) that sort by the millisecond they were made in, and never one twice."""
+    made = []
+    for moment in (1_000_000, 2_000_000, 1_700_000_000_000_000_000, 1_800_000_000_000_000_000):
+        monkeypatch.setattr(time, "time_ns", lambda moment=moment: moment)
+        made.append(new_job_id())
+        assert new_job_id() != made[-1]
+        assert uuid.UUID(made[-1]).int >> 80 == moment // 1_000_000
+    assert sorted(made) == made
+    assert {(uuid.UUID(each).version, uuid.UUID(each).variant) for each in made} == {(7, uuid.RFC_4122)}

@@ -17,20 +17,35 @@ from streamapp import sending
 from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.models import DeadLetter, Delivery
 from streamapp.sending import DeadLetterBox, Place, send_acked
+from streamapp.wire import decode
 
 
 class FakeTopic:
-    """Keeps (partition, value). `refuses` is raised when a message is handed over, `loses` instead of its ack."""
+    """A topic, its app and the producer. Keeps (partition, value).
+
+    `refuses` is raised when a message is handed over, `loses` instead of its ack.
+    """
 
     def __init__(self, refuses: Exception | None = None, loses: Exception | None = None, ack_s: float = 0.0) -> None:
         self.refuses, self.loses, self.ack_s = refuses, loses, ack_s
         self.sent: list[tuple[int | None, Any]] = []
 
+    @property
+    def app(self) -> FakeTopic:
+        """Its app."""
+        return self
+
+    async def maybe_start_producer(self) -> FakeTopic:
+        """The producer."""
+        return self
+
     def get_topic_name(self) -> str:
         """Its name."""
         return "fake"
 
-    async def send(self, *, value: Any, partition: int | None) -> Awaitable[Place]:
+    async def send(
+        self, topic: str, key: None, value: bytes, partition: int | None, timestamp: None, headers: None
+    ) -> Awaitable[Place]:
         """Hand a message over."""
         if self.refuses:
             raise self.refuses
@@ -50,6 +65,11 @@ def topic(**how: Any) -> tuple[FakeTopic, TopicT]:
     return fake, cast(TopicT, fake)
 
 
+def letters(fake: FakeTopic) -> list[DeadLetter]:
+    """What was sent, read as it would be from the topic."""
+    return [cast(DeadLetter, decode(DeadLetter, value)) for _, value in fake.sent]
+
+
 def wrapped(error: Exception) -> Exception:
     """As Faust's producer raises what aiokafka raised."""
     outer = ProducerSendError(f"Error while sending: {error!r}")
@@ -65,6 +85,25 @@ async def test_partitions_take_turns() -> None:
     assert sorted(partition or 0 for partition, _ in fake.sent) == [0, 0, 1, 1, 2, 2, 3, 3]
     await send_acked(real, [Delivery("x")])
     assert fake.sent[-1][0] is None
+
+
+async def test_partitions_take_turns_in_rows() -> None:
+    """I expect as many as asked for to go to one partition before the next, from one call to another, too."""
+    fake, real = topic()
+    for _ in range(2):
+        await send_acked(real, [Delivery(str(number)) for number in range(6)], 4, 4)
+    partitions = [partition or 0 for partition, _ in fake.sent]
+    first = partitions[0]
+    assert partitions == [(first + turn) % 4 for turn, row in enumerate((4, 2, 4, 2)) for _ in range(row)]
+
+
+async def test_what_comes_together_is_handed_over_together() -> None:
+    """I expect nothing else to run in between: the producer would make a request of each message."""
+    fake, real = topic()
+    seen: list[int] = []
+    asyncio.get_running_loop().call_soon(lambda: seen.append(len(fake.sent)))
+    await send_acked(real, [Delivery(str(number)) for number in range(8)], 4)
+    assert seen == [8]
 
 
 @pytest.mark.parametrize(
@@ -96,8 +135,7 @@ async def test_a_dead_letter_says_it_all() -> None:
     """I expect the place, the reason, the key and the bytes."""
     fake, real = topic()
     await DeadLetterBox(real).bury(event(b"\xff\0"), "no JSON")
-    ((_, letter),) = fake.sent
-    assert isinstance(letter, DeadLetter)
+    (letter,) = letters(fake)
     assert (letter.topic, letter.partition, letter.offset, letter.reason) == ("t", 3, 7, "no JSON")
     assert base64.b64decode(letter.value or "") == b"\xff\0"
     assert base64.b64decode(letter.key or "") == b"k"
@@ -108,7 +146,7 @@ async def test_a_dead_letter_is_never_too_large() -> None:
     fake, real = topic()
     await DeadLetterBox(real).bury(event(b"x" * (7 * 1024 * 1024)), "r" * 5000)
     await DeadLetterBox(real).bury(event(b"small", b"k" * (7 * 1024 * 1024)), "no JSON")
-    (_, large_value), (_, large_key) = fake.sent
+    large_value, large_key = letters(fake)
     assert (large_value.value, large_value.key) == (None, "aw==")
     assert (large_key.value, large_key.key) == ("c21hbGw=", None)
     for letter, what in ((large_value, "value"), (large_key, "key")):

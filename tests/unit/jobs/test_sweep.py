@@ -102,7 +102,7 @@ class Broker:
         self.away = False
         self.gate = asyncio.Event()
 
-    async def send_acked(self, topic: TopicT, records: Sequence[Any], partitions: int) -> list[Place]:
+    async def send_acked(self, topic: TopicT, records: Sequence[Any], partitions: int, in_a_row: int) -> list[Place]:
         """Where they are."""
         self.sent += len(records)
         await self.gate.wait()

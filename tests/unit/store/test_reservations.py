@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.dialects import sqlite
+
+from streamapp.store import reservations
 from streamapp.store.database import Database
-from streamapp.store.reservations import Reservation, reserve
+from streamapp.store.reservations import REMOVED, QueueLength, Reservation, reserve, reserve_all
 from streamapp.store.schema import jobs
 from tests.unit.store.rows import new_job, rows_of
 
@@ -67,3 +73,46 @@ def test_a_race_for_one_key_has_one_winner(database: Database) -> None:
     (winner,) = [each for each in reservations if each.created]
     assert {each.row.id for each in reservations} == {winner.row.id}
     assert sum(each.same for each in reservations) == 8
+
+
+def test_what_nobody_can_have_named(database: Database) -> None:
+    """I expect a job with an id of our own to be given back as it stands in the store, to the last column."""
+    fields: dict[str, Any] = {"email": "reader@example.org", "deadline": 1e10, "work_hash": "w", "fresh": True}
+    unnamed, named = [new_job(id=id, named=id == "b", **fields) for id in "ab"]
+    made = database.write_sync(reserve_all, [unnamed, named])
+    assert all(isinstance(each, Reservation) and each.created and each.same for each in made)
+    for row, reservation in zip(rows_of(database, jobs), made, strict=True):
+        assert isinstance(reservation, Reservation)
+        assert row._asdict() == {name: getattr(reservation.row, name) for name in jobs.c.keys()}  # noqa: SIM118
+
+
+def test_a_place_in_the_queue(database: Database) -> None:
+    """I expect each to be told how many are before it, and itself."""
+    queue = QueueLength()
+    for before in (0, 2):
+        made = database.write_sync(reserve_all, [new_job(named=False), new_job()], queue=queue)
+        assert [each.position for each in made if isinstance(each, Reservation)] == [before + 1, before + 2]
+    database.write_sync(lambda connection: connection.execute(update(jobs).values(status="running")))
+    (made_then,) = database.write_sync(reserve_all, [new_job()], queue=queue)
+    assert isinstance(made_then, Reservation)
+    assert made_then.position == 1
+
+
+def test_a_long_queue_is_not_counted_each_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect what joins to be added meanwhile, and the length to be right again after a second."""
+    monkeypatch.setattr(reservations, "LONG", 2)
+    monkeypatch.setattr(reservations, "COUNTED_S", 3600.0)
+    queue = QueueLength()
+    database.write_sync(reserve_all, [new_job() for _ in range(3)], queue=queue)
+    database.write_sync(lambda connection: connection.execute(update(jobs).values(status="running")))
+    assert database.read_sync(queue.read) == 3
+    monkeypatch.setattr(reservations, "COUNTED_S", 0.0)
+    assert database.read_sync(queue.read) == 0
+
+
+def test_tombstones_are_found_by_index(database: Database) -> None:
+    """I expect no scan of them for each reservation: they are kept for days."""
+    query = REMOVED.params(tenants=["anna"], ids=["a", "b"], keys=["k", "l"])
+    plain = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    plan = database.read_sync(lambda connection: connection.execute(text(f"explain query plan {plain}")).all())
+    assert not any("SCAN tombstones" in row.detail for row in plan)

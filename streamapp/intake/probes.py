@@ -1,0 +1,53 @@
+"""What balancers and alarms ask of a worker: whether it lives, whether it is ready, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from streamapp.intake.metrics import counted, render
+from streamapp.intake.refusal import Refused
+from streamapp.jobs.insight import Insight
+from streamapp.store.database import Database
+
+__all__ = ["Probes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """The handlers, and what they call.
+
+    `assigned` says whether this worker has partitions, `closed` why no new work is taken now, or None.
+    """
+
+    database: Database
+    insight: Insight
+    assigned: Callable[[], bool]
+    closed: Callable[[], str | None] = lambda: None
+
+    async def health(self, request: web.Request) -> web.Response:
+        """GET /healthz: this process answers."""
+        return web.json_response({"status": "ok"})
+
+    async def ready(self, request: web.Request) -> web.Response:
+        """GET /readyz: partitions are assigned, and a model worker lives.
+
+        Work that is refused does not make it unready: a balancer must go on sending what reads.
+        """
+        waits = []
+        if not self.assigned():
+            waits.append("no partition is assigned to this worker yet")
+        if not (await self.insight.workers()):
+            waits.append("no model worker has been heard of yet")
+        if waits:
+            raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
+        closed = self.closed()
+        return web.json_response({"status": "ready", **({"detail": f"No new work: {closed}"} if closed else {})})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """GET /metrics, in Prometheus' text format."""
+        text = render(await self.database.read(counted), await self.insight.overview())
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
