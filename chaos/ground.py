@@ -54,6 +54,8 @@ class Ground:
             "STREAMAPP_MAIL_ATTEMPTS": "60",
             "STREAMAPP_MAIL_FIRST_RETRY_S": "1",
             "STREAMAPP_IN_DOUBT": "resend",
+            "STREAMAPP_TENANT_RUNNING": "20",  # so that some wait for room,
+            "STREAMAPP_MEMORY_MB": "1",  # and some of what is remembered is forgotten
             "STREAMAPP_FAULTS": str(self.faults),
             "PYTHONPATH": str(code),
             **settings,

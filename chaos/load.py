@@ -101,7 +101,7 @@ class Load:
 
     async def _client(self, number: int, kind: str, text: Text) -> None:
         body: dict[str, Any] = {"task": text.task, "text": text.content, "params": text.params}
-        body["fresh"] = number % 5 != 0  # the others may be answered from memory
+        body["fresh"] = number % 3 != 0  # the others may be answered from memory
         body["email"] = email = None if kind == "silent" else _address(kind, number)
         if kind == "failing":
             body |= {"task": "summarize", "text": NO_SENTENCE, "params": {}}

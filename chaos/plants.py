@@ -37,10 +37,9 @@ PLANTS: dict[str, tuple[Change, ...]] = {
         NO_LOST_AND_FOUND,
     ),
     "no-lease": (
+        Change("store/ledger.py", 'TAKE_OVER if row.state == "sending" else TAKE\n', "TAKE\n"),
         Change(
-            "store/ledger.py",
-            '    free = is_lost() if row.state == "sending" else is_due()\n',
-            '    free = deliveries.c.state.in_(("pending", "sending"))\n',
+            "store/ledger.py", ".where(THIS, is_due())", '.where(THIS, deliveries.c.state.in_(("pending", "sending")))'
         ),
         Change("delivery/send.py", "        if identity in self._in_hand:", "        if identity is None:"),
     ),

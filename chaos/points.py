@@ -1,7 +1,8 @@
 """The fail points of the way from the intake to the mail, read from the code itself, and what brings a worker to each.
 
-A write to the store is a call of ``write`` on a database (or of ``_note``, which repeats one) with the function that
-writes, so the list of points follows the code. What this run can't or need not reach is named here, with its reason.
+A write to the store is a call of ``write`` or ``note`` on a database (or of ``_note``, which repeats one) with the
+function that writes, so the list of points follows the code. What this run can't or need not reach is named here, with
+its reason.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SIDES = ("before", "after")
 
 
 def writers(package: Path) -> set[str]:
-    """The names of the functions that the package's modules pass to ``write`` and ``_note``."""
+    """The names of the functions that the package's modules pass to ``write``, ``note`` and ``_note``."""
     found: set[str] = set()
     for file in package.rglob("*.py"):
         if "migrations" not in file.parts:
@@ -55,7 +56,7 @@ def _writers(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
             continue
-        on_database = node.func.attr == "write" and "database" in ast.unparse(node.func.value)
+        on_database = node.func.attr in ("write", "note") and "database" in ast.unparse(node.func.value)
         if on_database or node.func.attr == "_note":
             yield from _name(node.args[0])
 

@@ -67,13 +67,20 @@ async def test_an_endless_call_fails_alone(workshop: Workshop, monkeypatch: pyte
     assert before
 
 
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 async def test_a_process_that_dies_idle_costs_nobody_an_attempt(workshop: Workshop) -> None:
     """I expect the next calls to be done although both processes were killed while they had nothing to do."""
     pids = set(await asyncio.gather(*(workshop.run(work.sleep, 0.1) for _ in range(2))))
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(10):
-        while any(psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie" for pid in pids):
+        while any(_lives(pid) for pid in pids):
             await asyncio.sleep(0.01)
     after = await asyncio.gather(*(workshop.run(work.sleep, 0.1) for _ in range(2)))
     assert not pids & set(after)
