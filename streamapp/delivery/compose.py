@@ -20,8 +20,11 @@ Text goes as quoted-printable and so as short ASCII lines: relays without 8BITMI
 from __future__ import annotations
 
 import re
+from base64 import encodebytes
 from datetime import UTC, datetime
 from email.headerregistry import Address
+from email.mime.base import MIMEBase
+from email.mime.multipart import MIMEMultipart
 from email.utils import format_datetime, getaddresses
 from functools import lru_cache
 from typing import Literal
@@ -31,7 +34,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from streamapp.delivery.clean import clean_line, clean_text, file_name, wrap
-from streamapp.delivery.mime import Mail, base64_lines, file_part, header, mailbox, multipart, text_part, token
+from streamapp.delivery.mime import Mail, file_part, flatten, header, mailbox, text_part
 from streamapp.delivery.notice import failed_title, job_title, memory_line
 from streamapp.errors import Permanent
 from streamapp.resources import JobResource
@@ -77,10 +80,10 @@ def compose(
     to = _address(recipient)
     subject = _one_line(shown.subject if shown else failed_title(job))
     link = f"{link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}"
-    international = not (source.username + to.username).isascii()
-    head = _from(sender, international) + _head(to, subject, f"{_identity(delivery_id)}@{source.domain}", international)
-    body = _body(job, shown, subject, link, f"{delivery_id[:32]}@{source.domain}")
-    return Mail(source.addr_spec, to.addr_spec, head + body)
+    identity = f"{_identity(delivery_id)}@{source.domain}"
+    message = _body(job, shown, subject, link, f"{delivery_id[:32]}@{source.domain}")
+    _head(message, source, to, subject, identity)
+    return Mail(source.addr_spec, to.addr_spec, flatten(message))
 
 
 @lru_cache(8)  # all mails of a worker have the same sender
@@ -88,22 +91,14 @@ def _sender(text: str) -> Address:
     return _address(text, named=True)
 
 
-@lru_cache(8)
-def _from(text: str, international: bool) -> bytes:
-    return mailbox("From", _sender(text), international=international)
-
-
-def _head(to: Address, subject: str, identity: str, international: bool) -> bytes:
-    """The other headers of the mail as a whole (RFC 5322, RFC 3834)."""
-    return b"".join(
-        (
-            mailbox("To", to, international=international),
-            header("Subject", subject, international=international),
-            header("Date", format_datetime(datetime.now(UTC))),
-            token("Message-ID", f"<{identity}>"),
-            b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n",
-        )
-    )
+def _head(message: MIMEBase, source: Address, to: Address, subject: str, identity: str) -> None:
+    """The headers of the mail as a whole (RFC 5322, RFC 3834)."""
+    message["From"] = mailbox("From", source)
+    message["To"] = mailbox("To", to)
+    message["Subject"] = header("Subject", subject)
+    message["Date"] = format_datetime(datetime.now(UTC))
+    message["Message-ID"] = f"<{identity}>"
+    message["Auto-Submitted"] = "auto-generated"
 
 
 def _identity(delivery_id: str) -> str:
@@ -129,7 +124,7 @@ def _one_line(text: str) -> str:
     return clean_line(text).replace("=?", "= ?")
 
 
-def _body(job: JobResource, report: Report | None, headline: str, link: str, unique: str) -> bytes:
+def _body(job: JobResource, report: Report | None, headline: str, link: str, unique: str) -> MIMEBase:
     """The body, as text and HTML, with the plot and the attachments."""
     title = job_title(job)
     plot = report.plot if report else None
@@ -165,33 +160,34 @@ def _html(report: Report) -> Markup | list[list[str]]:
     return [paragraph.split("\n") for paragraph in PARAGRAPH.split(clean_text(report.text).strip())]
 
 
-def _together(plain: bytes, page: bytes, report: Report | None, picture: str, unique: str) -> bytes:
+def _together(plain: MIMEBase, page: MIMEBase, report: Report | None, picture: str, unique: str) -> MIMEBase:
     """Put the plot beside the HTML, then it and the attachments behind the text."""
-    mark = f"=_{unique.partition('@')[0]}"
+    mark = f"=_{unique.partition('@')[0][:8]}"  # neither quoted-printable nor base64 has `=_` (RFC 2045, 6.7)
     files = [] if report is None else [_attached(each) for each in report.attachments]
     if report and report.plot:
-        png = base64_lines(report.plot.png)
-        shown = file_part(png, "image/png", "inline", picture, token("Content-ID", f"<plot.{unique}>"))
-        page = multipart("related", f"{mark}_related", [page, shown], ' type="text/html";')  # RFC 2387, 3.1
+        png = encodebytes(report.plot.png)
+        shown = file_part(png, "image/png", "inline", picture)
+        shown["Content-ID"] = f"<plot.{unique}>"
+        page = MIMEMultipart("related", f"{mark}_1", [page, shown], type="text/html")  # RFC 2387, 3.1
         files.insert(0, file_part(png, "image/png", "attachment", picture))
-    text = multipart("alternative", f"{mark}_alternative", [plain, page])
-    return multipart("mixed", f"{mark}_mixed", [text, *files]) if files else text
+    text = MIMEMultipart("alternative", f"{mark}_2", [plain, page])
+    return MIMEMultipart("mixed", f"{mark}_3", [text, *files]) if files else text
 
 
-def _attached(file: Attachment) -> bytes:
-    encoded = base64_lines(file.content)
-    return file_part(encoded, _media_type(file), "attachment", file_name(file.name, "attachment"))
+def _attached(file: Attachment) -> MIMEBase:
+    media_type, params = _media_type(file)
+    return file_part(encodebytes(file.content), media_type, "attachment", file_name(file.name, "attachment"), **params)
 
 
-def _media_type(file: Attachment) -> str:
+def _media_type(file: Attachment) -> tuple[str, dict[str, str]]:
     """The type to declare: one that can carry bytes, and with text its charset."""
     found = MEDIA_TYPE.fullmatch(file.media_type.partition(";")[0].strip())
     if not found:
-        return "application/octet-stream"
+        return "application/octet-stream", {}
     if found[1] != "text":
-        return found[0]
+        return found[0], {}
     try:
         file.content.decode("utf-8")
     except UnicodeDecodeError:
-        return "application/octet-stream"
-    return f'{found[0]}; charset="utf-8"'
+        return "application/octet-stream", {}
+    return found[0], {"charset": "utf-8"}

@@ -1,31 +1,30 @@
-"""A mail as the bytes that go over SMTP, written once and from the outside in.
+"""A mail as the bytes that go over SMTP, by the older half of the `email` package.
 
-`email.message` makes objects of every header, by a parser, and parts them again when the message is flattened: most of
-the processor time of a short mail went there. The few headers of our mails are known, so what is plain ASCII and fits
-its line is written as it is; what is not, goes through the library, which knows RFC 2047 and RFC 2231.
-
-An entity is a header block, an empty line and a body, all ASCII with CRLF; a part in a multipart is one, and so is a
-whole mail but for the headers that go before it.
+The newer half, `EmailMessage`, parses each header as it is set and again as it is written: most of the processor time
+of a short mail went there. The older one takes headers as they are, so what is given to it is encoded and folded
+already: texts by `Header` (RFC 2047), and file names by a header of the newer half, the only one that parts a long
+name (RFC 2231).
 """
 
 from __future__ import annotations
 
-import binascii
-import re
-from collections.abc import Sequence
+import quopri
 from dataclasses import dataclass
+from email.generator import BytesGenerator
+from email.header import Header
 from email.headerregistry import Address
-from email.policy import SMTP, SMTPUTF8
+from email.mime.base import MIMEBase
+from email.policy import SMTP, compat32
 from email.utils import encode_rfc2231
+from io import BytesIO
 
-__all__ = ["Mail", "base64_lines", "file_part", "header", "mailbox", "multipart", "text_part", "token"]
+__all__ = ["Mail", "file_part", "flatten", "header", "mailbox", "text_part"]
 
-LINE = 78  # RFC 5322, 2.1.1
-BASE64_LINE = 76  # RFC 2045, 6.8
-PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
-PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
-PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._+-]{1,40}")
-LINE_END = re.compile(r"\r\n|\r|\n")
+LINE = 76  # RFC 2047, 2, of a line with an encoded word
+WORD = 60  # a longer one would leave the header's name alone on its line, if it is the first
+NAME = 34  # what fits behind `Content-Disposition: attachment; filename=""` in 78
+# no header is folded here: it would part a Message-ID from its name, and readers compare that as it stands
+AS_IT_IS = compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,70 +44,55 @@ class Mail:
         return not (self.sender.isascii() and self.recipient.isascii())
 
 
-def header(name: str, text: str, *, international: bool = False) -> bytes:
-    """A header with a text of one line, encoded and folded where that is needed (RFC 2047)."""
-    if len(name) + len(text) + 2 <= LINE and "=?" not in text and PLAIN.fullmatch(text):
-        return f"{name}: {text}\r\n".encode("ascii")
-    return _folded(name, text, international)
+def header(name: str, text: str) -> str:
+    """A text of one line, without `=?`, as a header's value: folded, and encoded where that is needed (RFC 2047)."""
+    plain = text.isascii() and all(len(word) <= WORD for word in text.split())
+    return Header(text, "us-ascii" if plain else "utf-8", LINE, name).encode()
 
 
-def mailbox(name: str, address: Address, *, international: bool = False) -> bytes:
-    """A header with one address."""
-    bare = address.addr_spec
-    if not address.display_name and len(name) + len(bare) + 2 <= LINE and PLAIN_ADDRESS.fullmatch(bare):
-        return f"{name}: {bare}\r\n".encode("ascii")
-    return _folded(name, address, international)
+def mailbox(name: str, address: Address) -> str:
+    """One address as a header's value. A local part outside ASCII has no encoding: it goes as UTF-8 (RFC 6532)."""
+    if not address.username.isascii():
+        return str(address).encode().decode("ascii", "surrogateescape")  # how the package holds bytes of a header
+    if address.display_name.isascii():
+        return str(address)
+    value = Header(address.display_name, "utf-8", LINE, name)
+    value.append(f"<{address.addr_spec}>", "us-ascii")
+    return value.encode()
 
 
-def token(name: str, text: str) -> bytes:
-    """A header with ASCII that is never encoded or broken, such as a Message-ID: readers compare it as it stands."""
-    return f"{name}: {text}\r\n".encode("ascii")
+def text_part(subtype: str, text: str) -> MIMEBase:
+    """A text with LF as quoted-printable, which no relay has a reason to change (RFC 2045, 6.7)."""
+    part = MIMEBase("text", subtype, charset="utf-8")
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    part.set_payload(quopri.encodestring(f"{text}\n".encode()).decode("ascii"))
+    return part
 
 
-def text_part(subtype: str, text: str) -> bytes:
-    """A text as quoted-printable, which no relay has a reason to change (RFC 2045, 6.7)."""
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n'
-    lines = LINE_END.sub("\r\n", text) + "\r\n"  # the encoder parts long lines as the first of its input ends
-    return head.encode("ascii") + binascii.b2a_qp(lines.encode("utf-8"), istext=True)
+def file_part(encoded: bytes, media_type: str, disposition: str, name: str, **params: str) -> MIMEBase:
+    """A file in base64, as `base64.encodebytes` writes it. `name` is what `streamapp.delivery.clean.file_name` returns.
 
-
-def file_part(encoded: bytes, media_type: str, disposition: str, name: str, *extra: bytes) -> bytes:
-    """A file in base64, with more headers. `name` is what `streamapp.delivery.clean.file_name` returns."""
-    head = (
-        f"Content-Type: {media_type}\r\nContent-Transfer-Encoding: base64\r\n".encode("ascii"),
-        _disposition(disposition, name),
-        *extra,
-    )
-    return b"".join((*head, b"\r\n", encoded))
-
-
-def base64_lines(content: bytes) -> bytes:
-    """Base64 in lines of 76 characters (RFC 2045, 6.8)."""
-    whole = binascii.b2a_base64(content, newline=False)
-    lines = [whole[at : at + BASE64_LINE] for at in range(0, len(whole), BASE64_LINE)]
-    return b"\r\n".join((*lines, b""))
-
-
-def multipart(subtype: str, boundary: str, parts: Sequence[bytes], params: str = "") -> bytes:
-    """Parts, with `boundary` between them.
-
-    No part may have a line that begins with two hyphens and the boundary. One that begins with `=_` is safe, since
-    neither quoted-printable nor base64 has that anywhere (RFC 2045, 6.7).
+    `params` are those of the media type.
     """
-    line = f"--{boundary}".encode("ascii")
-    head = f'Content-Type: multipart/{subtype};{params}\r\n boundary="{boundary}"\r\n\r\n'.encode("ascii")
-    between = b"\r\n" + line + b"\r\n"
-    return b"".join((head, line, b"\r\n", between.join(parts), b"\r\n", line, b"--\r\n"))
+    main, _, sub = media_type.partition("/")
+    part = MIMEBase(main, sub, policy=None, **params)
+    part["Content-Transfer-Encoding"] = "base64"
+    if name.isascii() and len(name) <= NAME:
+        part.add_header("Content-Disposition", disposition, filename=name)
+    else:
+        part["Content-Disposition"] = _long_name(disposition, name)
+    part.set_payload(encoded.decode("ascii"))
+    return part
 
 
-def _disposition(kind: str, name: str) -> bytes:
-    """Content-Disposition with a file name (RFC 2183; RFC 2231 where it is not ASCII)."""
-    if PLAIN_NAME.fullmatch(name):
-        return f'Content-Disposition: {kind}; filename="{name}"\r\n'.encode("ascii")
+def flatten(message: MIMEBase) -> bytes:
+    """The mail on the wire (RFC 5322)."""
+    wire = BytesIO()
+    BytesGenerator(wire, policy=AS_IT_IS).flatten(message)
+    return wire.getvalue()
+
+
+def _long_name(disposition: str, name: str) -> str:
     param = f'filename="{name}"' if name.isascii() else f"filename*={encode_rfc2231(name, 'utf-8', '')}"
-    return _folded("Content-Disposition", f"{kind}; {param}", False)
-
-
-def _folded(name: str, value: str | Address, international: bool) -> bytes:
-    policy = SMTPUTF8 if international else SMTP
-    return policy.fold_binary(name, policy.header_factory(name, value))
+    folded: str = SMTP.header_factory("Content-Disposition", f"{disposition}; {param}").fold(policy=SMTP)
+    return folded.partition(": ")[2].rstrip()

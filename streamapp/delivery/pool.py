@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiosmtplib
-from aiosmtplib import SMTPDataError, SMTPException, SMTPNotSupported, SMTPResponse, SMTPServerDisconnected, SMTPStatus
+from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException
 
 from streamapp.delivery.mime import Mail
 
@@ -38,26 +38,14 @@ class Connection(aiosmtplib.SMTP):
     async def converse(self, mail: Mail) -> None:
         """Hand a mail over: connect if that is to be done, MAIL, RCPT, DATA. Raises what aiosmtplib raises.
 
-        Who calls this bounds the time of all of it. The library's `send_message` would flatten a message first, and
-        look through its addresses four times.
+        Who calls this bounds the time of all of it.
         """
         self.begun = False
         if not self.is_connected:
             await self.connect()
-        await self._ehlo_or_helo_if_needed()  # not yet done on a connection without TLS and AUTH
-        encoding = "utf-8" if mail.international else "ascii"
-        await self.mail(mail.sender, options=self._options(mail), encoding=encoding)
-        await self.rcpt(mail.recipient, encoding=encoding, timeout=None)
-        await self._hand_over(mail.content)
+        options = ["SMTPUTF8", "BODY=8BITMIME"] if mail.international else []  # RFC 6531, 3.1: the one has the other
+        await self.sendmail(mail.sender, mail.recipient, mail.content, mail_options=options, timeout=None)
         self.mails += 1
-
-    def _options(self, mail: Mail) -> list[str]:
-        options = [f"SIZE={len(mail.content)}"] if self.supports_extension("size") else []  # RFC 1870
-        if mail.international:
-            if not self.supports_extension("smtputf8"):
-                raise SMTPNotSupported("The server takes no address outside ASCII (SMTPUTF8).")
-            options += ["SMTPUTF8", "BODY=8BITMIME"]  # RFC 6531, 3.1: who offers the one offers the other
-        return options
 
     @property
     def stale(self) -> bool:
@@ -72,22 +60,19 @@ class Connection(aiosmtplib.SMTP):
         self.begun = True
         return response
 
-    async def _hand_over(self, content: bytes) -> None:
-        """DATA and the mail. A break is a doubt only once the mail is on its way.
+    async def data(self, *args: Any, **kwargs: Any) -> SMTPResponse:
+        """DATA and the mail. A break between the two counts as a doubt too: the library does not tell them apart."""
+        try:
+            return await super().data(*args, **kwargs)
+        except SMTPResponseException:
+            raise
+        except BaseException:
+            self.in_doubt = True
+            raise
 
-        The library's own `data` does not tell the two apart, and looks through the mail for line ends to be mended.
-        """
-        response = await self.execute_command(b"DATA", timeout=None)
-        if response.code != SMTPStatus.start_input:
-            raise SMTPDataError(response.code, response.message)
-        if self.protocol is None:
-            raise SMTPServerDisconnected("Connection lost")
-        self.in_doubt = True
-        self.protocol.write(content.replace(b"\r\n.", b"\r\n..") + b".\r\n")  # RFC 5321, 4.5.2
-        response = await self.protocol.read_response()
-        self.in_doubt = False
-        if response.code != SMTPStatus.completed:
-            raise SMTPDataError(response.code, response.message)
+    async def rset(self, *args: Any, **kwargs: Any) -> SMTPResponse:
+        """Nothing: the library resets after a refusal, but we part then, and a RSET that hangs would hide why."""
+        return SMTPResponse(250, "")
 
     async def part(self) -> None:
         """QUIT, if the server answers it quickly: whatever happens here says nothing about the mail."""

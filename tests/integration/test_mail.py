@@ -151,12 +151,13 @@ async def test_a_mail_that_is_too_large_for_the_server() -> None:
         assert server.recipients == []
 
 
-async def test_a_break_before_the_mail_is_no_doubt() -> None:
-    """I expect a connection that breaks at DATA, before any of the mail is on its way, to be a plain failure."""
+@pytest.mark.parametrize(("at", "expected"), [(b"RCPT", MailUnavailable), (b"DATA", MailInDoubt)])
+async def test_a_break_before_the_mail(at: bytes, expected: type[Exception]) -> None:
+    """I expect doubt from DATA on, since the library does not tell whether the mail is on its way, and none before."""
 
     async def breaks(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 hello\r\n")
-        while not (line := await reader.readline()).startswith(b"DATA"):
+        while not (line := await reader.readline()).startswith(at):
             assert line
             writer.write(b"250 OK\r\n")
         writer.close()
@@ -167,7 +168,7 @@ async def test_a_break_before_the_mail_is_no_doubt() -> None:
             await send(f"smtp://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
     finally:
         listening.close()
-    assert type(caught.value) is MailUnavailable
+    assert type(caught.value) is expected
 
 
 @pytest.mark.parametrize(
