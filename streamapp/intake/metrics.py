@@ -9,7 +9,8 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection, func, select
 
 from streamapp.resources import Overview
-from streamapp.store.schema import dead_letters, deliveries, jobs
+from streamapp.store.schema import deliveries, jobs
+from streamapp.store.upkeep import dead_letters
 
 __all__ = ["Counts", "counted", "render"]
 

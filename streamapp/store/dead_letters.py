@@ -17,8 +17,9 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from streamapp.store.schema import clock, dead_letters
+from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow, insert_or_ignore
+from streamapp.store.upkeep import dead_letters
 
 __all__ = ["Filter", "Letter", "discard", "find", "given_up", "matching", "note", "redriven"]
 

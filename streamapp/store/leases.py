@@ -8,7 +8,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, case, delete, literal, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from streamapp.store.schema import clock, leases
+from streamapp.store.schema import clock
+from streamapp.store.upkeep import leases
 
 __all__ = ["hold", "release"]
 

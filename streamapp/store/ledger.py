@@ -22,8 +22,9 @@ from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, delet
 from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
 from streamapp.store.dueness import due_at, is_due, is_lost, is_too_far, wants_a_message
-from streamapp.store.schema import clock, deliveries, spoken_for
+from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore, its, of_run
+from streamapp.store.upkeep import spoken_for
 
 __all__ = [
     "Due",

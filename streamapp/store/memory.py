@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Double, Table, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from streamapp.store.schema import clock, jobs, remembered
+from streamapp.store.schema import clock, jobs
 from streamapp.store.sql import AnyRow
+from streamapp.store.upkeep import remembered
 
 __all__ = ["Recalled", "enter", "forget_old", "forget_some", "recall", "sizes", "source_of", "used"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, not_, select
 
 from streamapp.store.chunks import FLYING
-from streamapp.store.schema import chunks, clock, dead_letters, deliveries, jobs
+from streamapp.store.schema import chunks, clock, deliveries, jobs
+from streamapp.store.upkeep import dead_letters
 
 __all__ = ["oldest_s"]
 

@@ -13,19 +13,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, exists, not_, select, tuple_
 
-from streamapp.store.schema import (
-    chunks,
-    clock,
-    dead_letters,
-    deliveries,
-    files,
-    inbox,
-    jobs,
-    reports,
-    spoken_for,
-    tombstones,
-)
+from streamapp.store.schema import chunks, clock, deliveries, files, inbox, jobs, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
+from streamapp.store.upkeep import dead_letters, spoken_for, tombstones
 
 __all__ = ["due_for_removal", "forget", "remove"]
 

@@ -15,8 +15,9 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, t
 
 from streamapp.errors import Permanent
 from streamapp.identity import Run
-from streamapp.store.schema import clock, jobs, tenants, tombstones
+from streamapp.store.schema import clock, jobs, tenants
 from streamapp.store.sql import AnyRow, insert_all_or_ignore, insert_or_ignore
+from streamapp.store.upkeep import tombstones
 
 __all__ = [
     "COLUMNS",

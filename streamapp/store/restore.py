@@ -13,8 +13,9 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from streamapp.store.reservations import JobRemoved, NewJob, reserve, tombstone_of
-from streamapp.store.schema import deliveries, jobs, spoken_for
+from streamapp.store.schema import deliveries, jobs
 from streamapp.store.sql import insert_or_ignore
+from streamapp.store.upkeep import spoken_for
 
 __all__ = ["Entered", "enter_again", "enter_all", "knows", "newest", "park_under_way", "speak_for"]
 

@@ -32,7 +32,8 @@ from sqlalchemy import (
 
 from streamapp.store.chunks import FLYING
 from streamapp.store.dueness import is_due
-from streamapp.store.schema import chunks, dead_letters, deliveries, jobs
+from streamapp.store.schema import chunks, deliveries, jobs
+from streamapp.store.upkeep import dead_letters
 
 __all__ = ["Read", "Suspect", "What", "anything_sent", "forget", "suspects"]
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, func, select
 
 from streamapp.models import WorkerBeat
-from streamapp.store.schema import clock, workers
+from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow, upsert
 from streamapp.store.times import within
+from streamapp.store.upkeep import workers
 
 __all__ = ["ALIVE_S", "alive", "count", "heard"]
 

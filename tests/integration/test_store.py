@@ -21,7 +21,8 @@ from streamapp.store.credits import take_off
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
 from streamapp.store.reservations import reserve
-from streamapp.store.schema import chunks, deliveries, jobs, metadata
+from streamapp.store.schema import chunks, deliveries, jobs
+from streamapp.store.upkeep import leases
 from streamapp.tasks.contract import Report
 from tests.integration import postgresql
 from tests.unit.store import (
@@ -73,7 +74,7 @@ def url() -> Iterator[str]:
 def database(url: str) -> Iterator[Database]:
     """An empty store on PostgreSQL."""
     database = Database(url)
-    names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+    names = ", ".join(f'"{table.name}"' for table in leases.metadata.sorted_tables)
     with database.connection() as connection:
         connection.execute(text(f"TRUNCATE {names}"))
     yield database

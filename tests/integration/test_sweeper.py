@@ -22,7 +22,8 @@ from streamapp.store import chunks as chunk_rows
 from streamapp.store.chunks import NewChunk
 from streamapp.store.database import Database
 from streamapp.store.reservations import NewJob, reserve
-from streamapp.store.schema import chunks, clock, deliveries, jobs, leases
+from streamapp.store.schema import chunks, clock, deliveries, jobs
+from streamapp.store.upkeep import leases
 from streamapp.testing.deployment import Deployment, until
 from streamapp.topics import provision
 from tests.integration.observer import committed, messages

@@ -25,9 +25,10 @@ from streamapp.settings import Settings
 from streamapp.store import ledger, mailing
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_LEASE_S
-from streamapp.store.schema import clock, dead_letters, deliveries, jobs
+from streamapp.store.schema import clock, deliveries, jobs
 from streamapp.store.schema import inbox as lines
 from streamapp.store.sql import AnyRow
+from streamapp.store.upkeep import dead_letters
 from streamapp.tasks.contract import Report
 from streamapp.testing.fakes import RecordingMail
 from tests.unit.store.rows import put, reserved, row_of, rows_of

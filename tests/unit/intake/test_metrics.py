@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from streamapp.intake.metrics import counted, render
 from streamapp.resources import AgentResource, Overview
 from streamapp.store.database import Database
-from streamapp.store.schema import dead_letters
+from streamapp.store.upkeep import dead_letters
 from tests.unit.store.rows import reserved
 
 

@@ -15,8 +15,9 @@ from streamapp.intake import reserver as reservers
 from streamapp.intake.reserver import Reserver
 from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation, reserve_all
-from streamapp.store.schema import clock, jobs, tombstones
+from streamapp.store.schema import clock, jobs
 from streamapp.store.sql import AnyRow
+from streamapp.store.upkeep import tombstones
 from tests.unit.store.rows import new_job, rows_of
 
 

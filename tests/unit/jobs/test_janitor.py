@@ -22,9 +22,10 @@ from streamapp.settings import DAY_S, Settings
 from streamapp.store import jobs
 from streamapp.store.database import Database
 from streamapp.store.reservations import with_reservations
-from streamapp.store.schema import clock, tombstones
-from streamapp.store.schema import dead_letters as letter_rows
+from streamapp.store.schema import clock
 from streamapp.store.schema import jobs as job_rows
+from streamapp.store.upkeep import dead_letters as letter_rows
+from streamapp.store.upkeep import tombstones
 from streamapp.topics import DEAD_LETTER_DAYS, specs
 from streamapp.wire import decode
 from tests.unit.store.rows import new_job, put, reserved, row_of, rows_of

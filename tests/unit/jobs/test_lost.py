@@ -12,7 +12,7 @@ from streamapp.store import dead_letters, ledger, outbox
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Letter
 from streamapp.store.schema import chunks, clock, jobs
-from streamapp.store.schema import dead_letters as letter_rows
+from streamapp.store.upkeep import dead_letters as letter_rows
 from streamapp.topics import TopicNames
 from tests.unit.store.rows import fly, key, land, put, reserved, running
 

@@ -19,7 +19,8 @@ from streamapp.settings import DAY_S, Settings
 from streamapp.store import memory, reports
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
-from streamapp.store.schema import chunks, clock, deliveries, jobs, remembered
+from streamapp.store.schema import chunks, clock, deliveries, jobs
+from streamapp.store.upkeep import remembered
 from streamapp.tasks.contract import Plot, Predictor, Report
 from streamapp.tasks.echo import Echo, EchoPredictor, EchoStep
 from streamapp.tasks.minilm import MiniLM

@@ -18,7 +18,7 @@ from streamapp.sending import Place
 from streamapp.store import leases, outbox
 from streamapp.store.database import Database
 from streamapp.store.schema import clock, jobs
-from streamapp.store.schema import leases as lease_rows
+from streamapp.store.upkeep import leases as lease_rows
 from streamapp.tasks.contract import Report
 from streamapp.topics import TopicNames
 from tests.unit.jobs.test_way import Way

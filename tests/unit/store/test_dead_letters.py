@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, update
 
-from streamapp.store import dead_letters, ledger, schema
+from streamapp.store import dead_letters, ledger, upkeep
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter, Letter
 from streamapp.store.schema import deliveries
@@ -120,7 +120,7 @@ def test_a_topic_by_its_short_name(database: Database) -> None:
     same = {"state": "open", "reason": "bad", "attempts": 1, "first_seen": 1.0, "last_seen": 1.0}
     topics = ("streamapp.email", "streamapp.bulkemail", "other")
     rows = [{"source": topic, "topic": topic, **same} for topic in topics]
-    database.write_sync(lambda connection: connection.execute(insert(schema.dead_letters), rows))
+    database.write_sync(lambda connection: connection.execute(insert(upkeep.dead_letters), rows))
     for name in ("email", "streamapp.email"):
         (found,) = database.read_sync(dead_letters.matching, Filter(topic=name), 10)
         assert found.topic == "streamapp.email"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamapp.store import leases
 from streamapp.store.database import Database
 from streamapp.store.schema import clock
-from streamapp.store.schema import leases as lease_rows
+from streamapp.store.upkeep import leases as lease_rows
 from tests.unit.store.rows import put, row_of, rows_of
 
 

@@ -13,8 +13,9 @@ from streamapp.store import ledger, outbox
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_DELAY_S
 from streamapp.store.ledger import Due
-from streamapp.store.schema import clock, deliveries, spoken_for
+from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore
+from streamapp.store.upkeep import spoken_for
 from tests.unit.store.rows import put, row_of, rows_of
 
 RUN = Run("anna", "job", 1)

@@ -13,7 +13,8 @@ from streamapp.store import memory, reports
 from streamapp.store.chunks import NewChunk, begin_step, results_of, store_result
 from streamapp.store.database import Database
 from streamapp.store.memory import Recalled
-from streamapp.store.schema import chunks, clock, jobs, remembered
+from streamapp.store.schema import chunks, clock, jobs
+from streamapp.store.upkeep import remembered
 from streamapp.tasks.contract import Attachment, Plot, Report
 from tests.unit.store.rows import fly, key, put, reserved, row_of, rows_of, some_chunks
 

@@ -10,14 +10,14 @@ from sqlalchemy import text
 from streamapp.errors import ConfigurationError
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
-from streamapp.store.schema import metadata
+from streamapp.store.upkeep import leases
 
 
 def test_the_migrations_make_the_schema(database: Database) -> None:
     """I expect no difference between the tables in the code and the migrated ones."""
     with database.connection() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, metadata) == []
+        assert compare_metadata(context, leases.metadata) == []
 
 
 def test_again_changes_nothing(database: Database) -> None:

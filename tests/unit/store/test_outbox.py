@@ -9,7 +9,7 @@ from streamapp.store import jobs as job_rows
 from streamapp.store.database import Database
 from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.schema import inbox as lines
-from streamapp.store.schema import workers as worker_rows
+from streamapp.store.upkeep import workers as worker_rows
 from tests.unit.store.rows import fly, key, land, put, reserved, row_of, rows_of, running
 
 

@@ -13,18 +13,12 @@ from streamapp.store.chunks import begin_step, store_result
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Letter
 from streamapp.store.reservations import JobRemoved, reserve
-from streamapp.store.schema import (
-    chunks,
-    clock,
-    deliveries,
-    files,
-    spoken_for,
-    tombstones,
-)
-from streamapp.store.schema import dead_letters as letter_rows
+from streamapp.store.schema import chunks, clock, deliveries, files
 from streamapp.store.schema import inbox as lines
 from streamapp.store.schema import jobs as job_rows
 from streamapp.store.schema import reports as report_rows
+from streamapp.store.upkeep import dead_letters as letter_rows
+from streamapp.store.upkeep import spoken_for, tombstones
 from streamapp.tasks.contract import Plot, Report
 from tests.unit.store.rows import key, new_job, put, reserved, row_of, rows_of, some_chunks
 

@@ -14,8 +14,9 @@ from streamapp.identity import Run
 from streamapp.store import jobs, ledger, outbox, restore
 from streamapp.store.backup import back_up
 from streamapp.store.database import Database
-from streamapp.store.schema import clock, deliveries, spoken_for, tombstones
+from streamapp.store.schema import clock, deliveries
 from streamapp.store.schema import jobs as job_rows
+from streamapp.store.upkeep import spoken_for, tombstones
 from tests.unit.store.rows import new_job, put, reserved, row_of, rows_of
 
 

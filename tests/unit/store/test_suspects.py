@@ -11,8 +11,8 @@ from streamapp.store import dead_letters, ledger, outbox, suspects
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Letter
 from streamapp.store.schema import chunks, clock, deliveries, jobs
-from streamapp.store.schema import dead_letters as letter_rows
 from streamapp.store.suspects import Read, Suspect, What
+from streamapp.store.upkeep import dead_letters as letter_rows
 from tests.unit.store.rows import fly, key, land, put, reserved, row_of, running
 
 JOBS, CHUNKS, EMAILS = What("job", "t.jobs"), What("chunk", "t.chunks", "model"), What("delivery", "t.email", "email")

@@ -10,8 +10,8 @@ from streamapp.store import outbox, pressure, workers
 from streamapp.store.chunks import complete_steps
 from streamapp.store.database import Database
 from streamapp.store.schema import chunks, clock, jobs
-from streamapp.store.schema import workers as worker_rows
 from streamapp.store.times import elapsed, within
+from streamapp.store.upkeep import workers as worker_rows
 from tests.unit.store.rows import fly, land, put, reserved, running
 
 HOUR_S = 3600.0
