@@ -93,6 +93,10 @@ class LifecycleApp(faust.App):
         self._instance = str(options.get("consumer_group_instance_id"))  # Faust minds a change after it was asked for
         self.deadline = Deadline(STOP_S, self._left)
         self.exit_code = 0
+        self.joined = False
+        """Whether it is in its consumer group, if only to wait: there may be more workers than partitions."""
+        self.on_partitions_assigned.connect(self._has_joined)
+        self.on_partitions_revoked.connect(self._has_left)
         self._beside: list[asyncio.Task[None]] = []
 
     async def on_first_start(self) -> None:
@@ -138,6 +142,12 @@ class LifecycleApp(faust.App):
         self.conf.stream_wait_empty = False
         await self.parts.stop()
         await super().on_stop()
+
+    async def _has_joined(self, *_: Any, **__: Any) -> None:
+        self.joined = True
+
+    async def _has_left(self, *_: Any, **__: Any) -> None:
+        self.joined = False
 
     def _crash(self, reason: BaseException) -> None:
         """Leave before Faust's own crash path cancels agents and commits; mode calls this from any thread."""

@@ -126,7 +126,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         settings.job_timeout_s,
     ).run
     api = Api(settings, registry, intake, database, progress, insight)
-    probes = Probes(database, insight, assigned=lambda: bool(app.consumer.assignment()), closed=lambda: pressure.reason)
+    probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes))
     web.routes(app, settings, api, probes, Operators(desk, database), pages)
     return app

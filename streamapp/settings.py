@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +20,8 @@ __all__ = ["Settings", "load_settings"]
 
 MiB = 1024 * 1024
 DAY_S = 24 * 3600.0
+PREFIX = "STREAMAPP_"
+ALIKE = 0.75  # of the letters, as difflib counts them
 
 
 def _list(value: Any) -> Any:
@@ -37,7 +42,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 class Settings(BaseSettings):
     """All settings; each is an environment variable: the field's name in capitals behind ``STREAMAPP_``."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAMAPP_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     home: Path = Field(Path("./var"), description="The folder for all state: store, documents, broker, mailbox, logs.")
     broker: str = Field(
@@ -227,6 +232,8 @@ class Settings(BaseSettings):
 @functools.cache
 def load_settings() -> Settings:
     """Read the environment, once a process. Raises `ConfigurationError` that names each wrong variable."""
+    if misspelt := _misspelt(os.environ):
+        raise ConfigurationError("; ".join(f"there is no {name}: did you mean {near}?" for name, near in misspelt))
     try:
         return Settings()
     except SettingsError as error:
@@ -234,6 +241,17 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [_said(problem["loc"], problem["msg"], problem["input"]) for problem in error.errors()]
         raise ConfigurationError("; ".join(lines)) from error
+
+
+def _misspelt(environ: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables that look like a setting's and are none, each with the one it is nearest to.
+
+    Others are let be: what runs the service may have variables of its own, as Kubernetes has for one of that name.
+    """
+    known = [field.upper() for field in Settings.model_fields]
+    ours = sorted(name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX))
+    near = {name: difflib.get_close_matches(name, known, 1, ALIKE) for name in ours if name not in known}
+    return [(f"{PREFIX}{name}", f"{PREFIX}{found[0]}") for name, found in near.items() if found]
 
 
 def _said(location: tuple[int | str, ...], message: str, value: Any) -> str:

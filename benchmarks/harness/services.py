@@ -115,7 +115,7 @@ class PausedOurs(Ours):
             answer = self.http.get("/readyz")
         except httpx.TransportError:
             return False
-        return answer.status_code == 200 or "no partition" not in answer.text
+        return answer.status_code == 200 or "consumer group" not in answer.text
 
     def workers(self, app: str | None = None) -> list[psutil.Process]:
         """The worker."""

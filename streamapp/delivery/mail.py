@@ -165,9 +165,14 @@ def _meaning(error: Exception, *, in_doubt: bool = False) -> StreamappError:
         answer = _readable(f"{error.code} {error.message}")
         refused = about_the_mail and 500 <= error.code < 600 and error.code not in OF_THE_SESSION
         return MailRefused(answer) if refused else MailUnavailable(answer)
-    reason = _readable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    reason = _readable(f"{type(error).__name__}: {error}" if str(error) else _unsaid(error))
     kind = MailInDoubt if in_doubt else MailUnavailable
     return kind(reason, hung=isinstance(error, TimeoutError))
+
+
+def _unsaid(error: Exception) -> str:
+    """In words what an error does not say itself."""
+    return "the mail server did not answer in time" if isinstance(error, TimeoutError) else type(error).__name__
 
 
 def _readable(text: str) -> str:

@@ -23,7 +23,7 @@ from streamapp.embedded.home import HomeLock
 from streamapp.embedded.mailbox import Mailbox
 from streamapp.embedded.screen import Screen
 from streamapp.embedded.watch import Watch
-from streamapp.embedded.welcome import curl_line, first_job, is_first_start
+from streamapp.embedded.welcome import TASK, curl_line, first_job, is_first_start
 from streamapp.embedded.worker import CONFIGURATION_EXIT, until_ready, worker
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.settings import Settings
@@ -142,7 +142,11 @@ class Up:
         """The first job on a first start, how many jobs there are on a later one; then the addresses."""
         settings, mailbox = self._settings, self._mailbox
         try:
-            if is_first_start(settings.home):
+            if TASK not in (settings.only_tasks or (TASK,)):
+                self._screen.line(
+                    f"Without the task {TASK}, which STREAMAPP_ONLY_TASKS leaves out, no first job is shown."
+                )
+            elif is_first_start(settings.home):
                 await first_job(api, self._screen, settings.home, mailbox.folder if mailbox else None, settings.mail_to)
             else:
                 count, more = await api.count_jobs()
@@ -156,7 +160,7 @@ class Up:
         if self._broker is not None:
             self._screen.line(f"The broker      {self._broker.address} (STREAMAPP_BROKER for other commands)")
         self._screen.line(f"The logs        {settings.home / 'logs'}")
-        self._screen.line(f"The next job    {curl_line(settings.link_base, settings.mail_to)}")
+        self._screen.line(f"The next job    {curl_line(settings.link_base, settings.mail_to, settings.default_task)}")
         self._is_up = True
         self._screen.line("Ctrl-C stops everything.")
 

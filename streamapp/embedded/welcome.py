@@ -14,8 +14,9 @@ from streamapp.embedded import StartError
 from streamapp.embedded.api import Api
 from streamapp.embedded.screen import Screen, Step
 
-__all__ = ["curl_line", "first_job", "is_first_start", "story"]
+__all__ = ["TASK", "curl_line", "first_job", "is_first_start", "story"]
 
+TASK = "summarize"
 KEY = "first-job"
 EMAIL_WITHIN_S = 120.0
 FINAL = {"succeeded", "failed", "cancelled", "expired"}
@@ -40,12 +41,12 @@ def is_first_start(home: Path) -> bool:
     return not _marker(home).exists()
 
 
-def curl_line(base: str, email: str) -> str:
+def curl_line(base: str, email: str, task: str = TASK) -> str:
     """A line to copy: it sends the shipped story; another file is the only thing to change in it."""
     file = story()
     here = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
     upload = shlex.quote(f"file=@{here}")
-    return f"curl -F task=summarize -F {upload} -F email={shlex.quote(email)} {base}/v1/jobs"
+    return f"curl -F task={shlex.quote(task)} -F {upload} -F email={shlex.quote(email)} {base}/v1/jobs"
 
 
 async def first_job(api: Api, screen: Screen, home: Path, mailbox: Path | None, email: str) -> None:
@@ -56,7 +57,7 @@ async def first_job(api: Api, screen: Screen, home: Path, mailbox: Path | None, 
     """
     began = time.time()
     file = story()
-    body: dict[str, Any] = {"task": "summarize", "text": file.read_text(encoding="utf-8"), "name": file.name}
+    body: dict[str, Any] = {"task": TASK, "text": file.read_text(encoding="utf-8"), "name": file.name}
     path = await api.submit(body | ({"email": email} if mailbox else {}), KEY)
     with screen.step(f"The first job: {file.name}") as step:
         job = await _followed(api, path, step)

@@ -20,12 +20,12 @@ __all__ = ["Probes"]
 class Probes:
     """The handlers, and what they call.
 
-    `assigned` says whether this worker has partitions, `closed` why no new work is taken now, or None.
+    `joined` says whether this worker is in its consumer group, `closed` why no new work is taken now, or None.
     """
 
     database: Database
     insight: Insight
-    assigned: Callable[[], bool]
+    joined: Callable[[], bool]
     closed: Callable[[], str | None] = lambda: None
 
     async def health(self, request: web.Request) -> web.Response:
@@ -33,13 +33,13 @@ class Probes:
         return web.json_response({"status": "ok"})
 
     async def ready(self, request: web.Request) -> web.Response:
-        """GET /readyz: partitions are assigned, and a model worker lives.
+        """GET /readyz: this worker is in its consumer group, and a model worker lives.
 
         Work that is refused does not make it unready: a balancer must go on sending what reads.
         """
         waits = []
-        if not self.assigned():
-            waits.append("no partition is assigned to this worker yet")
+        if not self.joined():
+            waits.append("this worker is not in its consumer group yet")
         if not (await self.insight.workers()):
             waits.append("no model worker has been heard of yet")
         if waits:

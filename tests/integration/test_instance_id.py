@@ -39,6 +39,16 @@ def test_two_homes_on_one_host_share_the_work(broker: str, tmp_path: Path) -> No
         assert [EVICTED in worker.log.read_text() for worker in (first, second)] == [False, False]
 
 
+def test_a_worker_that_waits_for_a_partition_is_ready(broker: str, tmp_path: Path) -> None:
+    """I expect the second of two workers of one partition to take requests, which need none."""
+    with Deployment(broker, tmp_path, {**ECHO, "STREAMAPP_TOPIC_PARTITIONS": "1"}) as first:
+        second = first.spawn_another()
+        until(second.ready, 120, f"the second worker; its log is {second.log}")
+        shares = members(broker, first.environment["STREAMAPP_GROUP"])
+        assert len(shares) == 2
+        assert first.finished(second.submit({"task": "echo", "text": "Taken."}), 60)["status"] == "succeeded"
+
+
 def test_of_two_with_one_id_one_leaves_and_nothing_is_lost(broker: str, tmp_path: Path) -> None:
     """Two model workers, one home a copy: I expect one to leave with a sentence, and the other to do all work once."""
     jobs = Deployment(broker, tmp_path, {**ECHO, "STREAMAPP_MODEL_WORKERS": "0"})

@@ -78,3 +78,28 @@ def test_defaults_follow_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.home.is_absolute()
     assert settings.store_url == f"sqlite:///{settings.home}/streamapp.db"
     assert settings.blobs == (settings.home / "blobs").as_uri()
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [
+        ("STREAMAPP_STMP_URL", "STREAMAPP_SMTP_URL"),
+        ("STREAMAPP_BROKERS", "STREAMAPP_BROKER"),
+        ("STREAMAPP_WEBPORT", "STREAMAPP_WEB_PORT"),
+        ("STREAMAPP_MODEL_WORKER", "STREAMAPP_MODEL_WORKERS"),
+    ],
+)
+def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch, variable: str, meant: str) -> None:
+    """With the one that was meant: ignored, it would show only in what the service does not do."""
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(ConfigurationError, match=f"there is no {variable}: did you mean {meant}"):
+        load_settings.__wrapped__()
+
+
+def test_the_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our own processes' and tests', and those that Kubernetes has for a service of this name."""
+    ours = ("FAULTS", "LEASH", "READY", "UP_HOME", "TEST_BOOKS", "TEST_BROKER")
+    kubernetes = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_6066_TCP", "PORT_6066_TCP_ADDR")
+    for name in (*ours, *kubernetes):
+        monkeypatch.setenv(f"STREAMAPP_{name}", "x")
+    load_settings.__wrapped__()

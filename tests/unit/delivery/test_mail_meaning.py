@@ -124,3 +124,8 @@ def test_a_refused_url_says_no_password() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_smtp_url("http://me:secret@mail.example.org")
     assert "secret" not in str(caught.value)
+
+
+def test_a_time_that_is_up_is_told_in_words() -> None:
+    """I expect what stands in the ledger and the dead letters to be no name of a class."""
+    assert str(_meaning(TimeoutError())) == "the mail server did not answer in time"
