@@ -74,9 +74,9 @@ def choose(texts: Sequence[str], whole: Sequence[bool], chapters: Indices, embed
         pool.append(_candidates(members, ranks, embeddings, budgets[int(number)], most))
     candidates = np.concatenate(pool)
     step = -(-len(texts) * len(candidates) // SIMILARITIES)
-    similar = embeddings[::step] @ embeddings[candidates].T
-    similar[chapters[::step, None] == chapters[candidates][None, :]] *= 1 + OWN_CHAPTER
-    chosen = _greedy(np.maximum(similar, 0), chapters[candidates], budgets)
+    similar = embeddings[candidates] @ embeddings[::step].T
+    similar *= 1 + OWN_CHAPTER * (chapters[candidates][:, None] == chapters[None, ::step]).astype(np.float32)
+    chosen = _greedy(np.maximum(similar, 0, out=similar), chapters[candidates], budgets)
     return sorted(int(candidates[place]) for place in chosen)
 
 
@@ -93,11 +93,10 @@ def _candidates(members: Indices, ranks: NDArray[np.int_], embeddings: Floats, b
 
 
 def _greedy(similar: Floats, groups: Indices, budgets: dict[int, int]) -> list[int]:
-    """Take the column of ``similar`` [sentences, candidates] ≥ 0 with the greatest gain, while budgets last."""
-    columns = np.ascontiguousarray(similar.T)
-    covered = np.zeros(columns.shape[1], dtype=np.float32)
+    """Take the row of ``similar`` [candidates, sentences] ≥ 0 with the greatest gain, while budgets last."""
+    covered = np.zeros(similar.shape[1], dtype=np.float32)
     left = dict(budgets)
-    heap = [(-float(gain), place) for place, gain in enumerate(columns.sum(1, dtype=np.float64))]
+    heap = [(-float(gain), place) for place, gain in enumerate(similar.sum(1, dtype=np.float64))]
     heapq.heapify(heap)
     chosen: list[int] = []
     while heap and any(left.values()):
@@ -105,13 +104,13 @@ def _greedy(similar: Floats, groups: Indices, budgets: dict[int, int]) -> list[i
         if not left[int(groups[place])]:
             continue
         # Gains only shrink, so a fresh one that still leads the stale ones of the others leads for good.
-        gain = float(np.maximum(columns[place] - covered, 0).sum(dtype=np.float64))
+        gain = float(np.maximum(similar[place] - covered, 0).sum(dtype=np.float64))
         if heap and gain < -heap[0][0]:
             heapq.heappush(heap, (-gain, place))
             continue
         chosen.append(place)
         left[int(groups[place])] -= 1
-        np.maximum(covered, columns[place], out=covered)
+        np.maximum(covered, similar[place], out=covered)
     return chosen
 
 

@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arc", "arc_of", "smooth", "tones"]
+__all__ = ["Arc", "arc_of", "tones"]
 
 Floats = NDArray[np.float64]
 
@@ -58,44 +58,47 @@ class Arc:
 def arc_of(values: Floats) -> Arc:
     """The arc of the sentences' tones in the book's order, with its test. Deterministic."""
     centred = values - values.mean()
-    kernel = _kernel(len(values))
-    curve = smooth(centred, kernel)
-    # The variance of a weighted mean of values drawn without order: their variance times the sum of squared weights.
-    squares = _same(np.ones_like(centred), kernel**2) / _same(np.ones_like(centred), kernel) ** 2
+    smooth = _Smoother(len(values))
+    curve = smooth(centred)
     variance = float(centred.var())
-    expected = variance * float(squares.mean())
+    expected = variance * float(smooth.shrinkage.mean())
     observed = float(np.mean(curve**2))
     if expected <= 1e-18:
         return Arc(curve + values.mean(), float(values.mean()), np.zeros_like(curve), 1.0, 1.0)
     random = np.random.default_rng(SEED)
-    as_high = sum(float(np.mean(smooth(random.permutation(centred), kernel) ** 2)) >= observed for _ in range(DRAWS))
+    as_high = sum(float(np.mean(smooth(random.permutation(centred)) ** 2)) >= observed for _ in range(DRAWS))
     return Arc(
         curve=curve + values.mean(),
         mean=float(values.mean()),
-        band=1.96 * np.sqrt(variance * squares),
+        band=1.96 * np.sqrt(variance * smooth.shrinkage),
         ratio=observed / expected,
         p=(1 + as_high) / (1 + DRAWS),
     )
 
 
-def smooth(values: Floats, kernel: Floats | None = None) -> Floats:
-    """Each value as the mean of its neighbours, weighted by a Gaussian that is cut and rescaled at the ends."""
-    kernel = _kernel(len(values)) if kernel is None else kernel
-    smoothed: Floats = _same(values, kernel) / _same(np.ones_like(values), kernel)
-    return smoothed
+class _Smoother:
+    """Each of `count` values as the mean of its neighbours, weighted by a Gaussian, cut and rescaled at the ends.
 
+    By FFT, since a long book has a wide kernel, and of a power of two, which is several times as fast as other lengths.
+    """
 
-def _kernel(count: int) -> Floats:
-    width = max(1.0, SHARE * count)
-    reach = min(int(4 * width) + 1, max(count - 1, 0))
-    kernel: Floats = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
-    return kernel
+    def __init__(self, count: int) -> None:
+        width = max(1.0, SHARE * count)
+        reach = min(int(4 * width) + 1, max(count - 1, 0))
+        kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+        self._size = 1 << (count + len(kernel) - 2).bit_length()
+        self._cut = slice(reach, reach + count)
+        self._kernel = np.fft.rfft(kernel, self._size)
+        self._weights = self._convolved(np.ones(count), self._kernel)
+        squares = self._convolved(np.ones(count), np.fft.rfft(kernel**2, self._size))
+        self.shrinkage: Floats = squares / self._weights**2
+        """[count]: of the variance of values in random order this share is left, the sum of the squared weights."""
 
+    def __call__(self, values: Floats) -> Floats:
+        """The smoothed values [count]."""
+        smoothed: Floats = self._convolved(values, self._kernel) / self._weights
+        return smoothed
 
-def _same(values: Floats, kernel: Floats) -> Floats:
-    """Convolution of the values' length, by FFT: a long book has a wide kernel."""
-    size = len(values) + len(kernel) - 1
-    product = np.fft.irfft(np.fft.rfft(values, size) * np.fft.rfft(kernel, size), size)
-    start = len(kernel) // 2
-    cut: Floats = product[start : start + len(values)]
-    return cut
+    def _convolved(self, values: Floats, kernel: NDArray[np.complex128]) -> Floats:
+        whole: Floats = np.fft.irfft(np.fft.rfft(values, self._size) * kernel, self._size)
+        return whole[self._cut]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamapp.tasks.reading.tone import arc_of, smooth, tones
+from streamapp.tasks.reading.tone import _Smoother, arc_of, tones
 from streamapp.tasks.reading.wire import WIDTH
 
 
@@ -37,7 +37,7 @@ def test_the_expected_variance_is_that_of_shuffles() -> None:
 
 def test_smoothing_keeps_a_constant() -> None:
     """Also at the ends, where the kernel is cut."""
-    assert smooth(np.full(50, 0.3)) == pytest.approx(np.full(50, 0.3))
+    assert _Smoother(50)(np.full(50, 0.3)) == pytest.approx(np.full(50, 0.3))
 
 
 @pytest.mark.parametrize("values", [[0.2], [0.2, 0.2], [0.1, -0.1, 0.3], [0.0] * 40])
