@@ -112,6 +112,8 @@ def test_a_long_queue_is_not_counted_each_time(database: Database, monkeypatch: 
 
 def test_tombstones_are_found_by_index(database: Database) -> None:
     """I expect no scan of them for each reservation: they are kept for days."""
+    if not database.sqlite:
+        pytest.skip("the plan is SQLite's")
     query = REMOVED.params(tenants=["anna"], ids=["a", "b"], keys=["k", "l"])
     plain = str(query.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
     plan = database.read_sync(lambda connection: connection.execute(text(f"explain query plan {plain}")).all())
