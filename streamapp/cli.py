@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import sys
 from pathlib import Path
@@ -146,6 +147,7 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
     """Run TASK on FILE in this process, without Kafka or a store."""
     from streamapp.trial import run_trial
 
+    faulthandler.enable()  # a crash in native code would end it without a word
     trial = run_trial(load_settings(), task, file, _params(params), media_type)
     report = trial.report
     click.echo(report.text)

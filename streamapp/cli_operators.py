@@ -52,9 +52,10 @@ def list_letters(state: str, topic: str | None, job: str | None, reason: str | N
         page = client.get("/v1/dead-letters", **_filter(state=state, topic=topic, job=job, reason=reason))
     for letter in page["items"]:
         place = letter["delivery"] or f"{letter['topic']} {letter['partition']} {letter['offset']}"
+        of_job = f"job {letter['job_id']}  " if letter["job_id"] else ""
         click.echo(
             f"{letter['id']:>6}  {letter['state']:<9}  {letter['attempts']} attempts  "
-            f"first {letter['first_seen'][:19]}  {place}  {letter['reason']}"
+            f"first {letter['first_seen'][:19]}  {of_job}{place}  {letter['reason']}"
         )
     if not page["items"]:
         click.echo("None.")
@@ -114,18 +115,18 @@ def parked(url: str | None) -> None:
     with _client(url) as client:
         items = client.get("/v1/deliveries/parked")["items"]
     for delivery in items:
-        click.echo(
-            f"{delivery['id']}  {delivery['recipient']}  {delivery['last_error'] or 'a worker died while sending'}"
-        )
+        why = delivery["last_error"] or "a worker died while sending"
+        click.echo(f"{delivery['id']}  job {delivery['job_id']}  to {delivery['recipient']}  {why}")
     if not items:
         click.echo("None.")
 
 
 @deliveries.command()
-@click.argument("delivery", metavar="ID")
+@click.argument("chosen", nargs=-1, required=True, metavar="ID…")
 @click.option("--as", "how", type=click.Choice(["sent", "resend"]), required=True, help="It arrived, or send it again.")
 @click.option("--url", help="Where the API is.")
-def settle(delivery: str, how: str, url: str | None) -> None:
-    """Say what became of one."""
+def settle(chosen: tuple[str, ...], how: str, url: str | None) -> None:
+    """Say what became of those with these IDs."""
     with _client(url) as client:
-        click.echo(client.post(f"/v1/deliveries/{delivery}/{how}")["state"])
+        for delivery in chosen:
+            click.echo(f"{delivery}: {client.post(f'/v1/deliveries/{delivery}/{how}')['state']}")

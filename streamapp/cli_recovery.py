@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -85,6 +86,8 @@ async def _rewind(settings: Settings, since: float) -> Rewound:
     from streamapp.store.database import Database
     from streamapp.store.migrate import migrate
 
+    # a broker that has just started elects its leaders, and the client says so in several lines; what matters is raised
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     screen, database = Screen(), Database(settings.store_url)
     try:
         async with _a_broker(settings, screen) as named:

@@ -66,6 +66,7 @@ class DeliveryResource(BaseModel):
     """One delivery of a job: an e-mail or a notification."""
 
     id: str
+    job_id: str
     kind: Literal["email", "notification", "webhook"]
     recipient: str
     state: Literal["pending", "sending", "sent", "parked", "dead"]

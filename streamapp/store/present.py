@@ -164,6 +164,7 @@ def present_delivery(row: AnyRow) -> DeliveryResource:
     """One delivery."""
     return DeliveryResource(
         id=row.id,
+        job_id=row.job,
         kind=row.kind,
         recipient=row.recipient,
         state=row.state,

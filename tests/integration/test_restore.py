@@ -70,7 +70,8 @@ def test_an_older_backup_is_restored(busy: Deployment, tmp_path: Path) -> None:
     assert set(_mailed(busy).values()) == {1}
 
     again, *arrived = _parked(busy)
-    assert "sent" in [_streamapp(busy, "deliveries", "settle", each, "--as", "sent").strip() for each in arrived]
+    settled = _streamapp(busy, "deliveries", "settle", *arrived, "--as", "sent")
+    assert settled.splitlines() == [f"{each}: sent" for each in arrived]
     _streamapp(busy, "deliveries", "settle", again, "--as", "resend")
     until(lambda: _mailed(busy).total() == len(_mailed(busy)) + 1, LONG_S, "the one that was asked for")
     assert _parked(busy) == []

@@ -87,6 +87,7 @@ def a_delivery(**changes: Any) -> DeliveryResource:
     """A sent e-mail, but for the changes."""
     values: dict[str, Any] = {
         "id": "d1",
+        "job_id": "j1",
         "kind": "email",
         "recipient": "mary@example.org",
         "state": "sent",
