@@ -15,9 +15,9 @@ from streamapp.jobs import publish, sweep
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.sweep import LEASE, Sweeper
 from streamapp.sending import Place
-from streamapp.store import leases, outbox
+from streamapp.store import leases, ledger, outbox
 from streamapp.store.database import Database
-from streamapp.store.schema import clock, jobs
+from streamapp.store.schema import clock, deliveries, jobs
 from streamapp.store.upkeep import leases as lease_rows
 from streamapp.tasks.contract import Report
 from streamapp.topics import TopicNames
@@ -133,3 +133,35 @@ async def test_what_is_being_published_is_not_published_again(
     await publisher.jobs([one, other])
     assert broker.sent == 4
     assert [(row.sent_partition, row.sent_offset) for row in rows_of(database, jobs)] == [(3, 100), (3, 101)]
+
+
+async def test_deliveries_that_come_together_are_published_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect each kind on its own topic, one sending for all that come behind another, and each noted where it is."""
+    broker = Broker()
+    sent: list[tuple[str, int]] = []
+
+    async def send_acked(topic: Any, records: Sequence[Any], *given: int) -> list[Place]:
+        sent.append((topic, len(records)))
+        return await broker.send_acked(topic, records, *given)
+
+    monkeypatch.setattr(publish, "send_acked", send_acked)
+    names = TopicNames("t.")
+    topics = {name: cast(TopicT, name) for name in (names.email, names.notification)}
+    publisher = Publisher(database, topics, names)
+    due = [
+        database.write_sync(ledger.enter, reserved(database), "succeeded", kind, "anna")
+        for _ in range(5)
+        for kind in ("email", "notification")
+    ]
+    first = asyncio.create_task(publisher.deliveries(due[:2]))
+    await asyncio.sleep(0.05)
+    others = [asyncio.create_task(publisher.deliveries(due[at : at + 2])) for at in (2, 4, 6, 8)]
+    await asyncio.sleep(0.05)
+    broker.gate.set()
+    await asyncio.gather(first, *others)
+    assert sorted(sent) == sorted((name, count) for name in topics for count in (1, 4))
+    places = sorted((row.kind, row.sent_partition, row.sent_offset) for row in rows_of(database, deliveries))
+    expected = [(kind, 3, 100 + at) for kind in ("email", "notification") for at in (0, 0, 1, 2, 3)]
+    assert places == sorted(expected)

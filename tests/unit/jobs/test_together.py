@@ -82,7 +82,7 @@ async def test_both_end_before_the_error_is_raised() -> None:
         raise LookupError("gone")
 
     async def goes_on() -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
         ended.append(True)
 
     with pytest.raises(LookupError, match="gone"):

@@ -102,6 +102,39 @@ async def test_a_group_has_a_largest_size(database: Database, monkeypatch: pytes
     assert len(counted) == 1 + 3
 
 
+async def test_reads_that_come_together_share_a_transaction(database: Database) -> None:
+    """I expect ten reads behind two that hold both ways to take one more, and the error of one to be its own."""
+    gates = [Gate(), Gate()]
+    real, counted = database._snapshot, []
+
+    @contextmanager
+    def counting(durable: bool) -> Iterator[Connection]:
+        with real(durable) as connection:
+            counted.append(1)
+            yield connection
+
+    def bad(connection: Connection) -> None:
+        raise LookupError("a bug")
+
+    assert database._reads is not None
+    database._reads._transaction = counting
+    held = []
+    for gate in gates:
+        held.append(asyncio.create_task(database.read(gate)))
+        while not gate.inside.is_set():
+            await asyncio.sleep(0.001)
+    calls = [*(lambda c, n=n: c.exec_driver_sql(f"SELECT {n}").scalar_one() for n in range(9)), bad]
+    tasks = [asyncio.create_task(database.read(call)) for call in calls]
+    await asyncio.sleep(0)
+    for gate in gates:
+        gate.open.set()
+    found: list[object] = list(await asyncio.gather(*tasks, return_exceptions=True))
+    await asyncio.gather(*held)
+    assert found[:9] == list(range(9))
+    assert isinstance(found[9], LookupError)
+    assert len(counted) == 2 + 1
+
+
 async def test_a_call_that_raises_undoes_itself_alone(database: Database) -> None:
     """I expect its error to reach its caller, its rows to be gone, and its neighbours' rows to stand."""
 
@@ -133,8 +166,10 @@ async def test_a_full_disk_fails_the_whole_group(database: Database) -> None:
     def full(connection: Connection) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
 
-    found = await behind(database, lambda c: reserve(c, new_job(id="before")), full, lambda c: 1)
+    with commits(database) as counted:
+        found = await behind(database, lambda c: reserve(c, new_job(id="before")), full, lambda c: 1)
     assert [type(each) for each in found] == [StoreUnavailable] * 3
+    assert len(counted) == 1 + 1, "it is not tried again"
     assert rows_of(database, jobs) == []
     assert (await database.write(reserve, new_job(id="again"))).created
 
