@@ -63,7 +63,7 @@ def main(
     result.show(console)
     if results is not None:
         result.write(results)
-    good = result.verdict.good
+    good = result.verdict.good if planted else result.good
     if good and not keep:
         shutil.rmtree(folder, ignore_errors=True)
     if planted:

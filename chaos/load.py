@@ -83,10 +83,11 @@ class Load:
                 self.wrong.append(f"{task.get_name()} got no 202 within {timeout_s:.0f} s after the last fault")
         await self._http.aclose()
 
-    def post(self, kind: str, text: str | None = None) -> None:
-        """Send one more job; of a text with that beginning of its id, or any."""
+    def post(self, kind: str, text: str | None = None, *, fresh: bool | None = None) -> None:
+        """Send one more job; of a text with that beginning of its id, or any. Not `fresh`: it may be remembered."""
         number = next(self._numbers)
-        task = asyncio.create_task(self._client(number, kind, self._pick(text)), name=f"client {number}")
+        anew = number % 3 != 0 if fresh is None else fresh
+        task = asyncio.create_task(self._client(number, kind, self._pick(text), anew), name=f"client {number}")
         self._clients.add(task)
         task.add_done_callback(self._clients.discard)
 
@@ -99,9 +100,9 @@ class Load:
         fitting = [text for text in self._texts if start is None or text.id.startswith(start)]
         return self._chance.choices(fitting, [text.weight for text in fitting])[0]
 
-    async def _client(self, number: int, kind: str, text: Text) -> None:
+    async def _client(self, number: int, kind: str, text: Text, fresh: bool) -> None:
         body: dict[str, Any] = {"task": text.task, "text": text.content, "params": text.params}
-        body["fresh"] = number % 3 != 0  # the others may be answered from memory
+        body["fresh"] = fresh
         body["email"] = email = None if kind == "silent" else _address(kind, number)
         if kind == "failing":
             body |= {"task": "summarize", "text": NO_SENTENCE, "params": {}}

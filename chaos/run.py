@@ -22,11 +22,12 @@ from chaos.judge import Evidence, Verdict, judge
 from chaos.load import OTHERS, Load
 from chaos.points import points
 from chaos.reference import FIELDS
-from chaos.script import Scene, full, short
+from chaos.script import Scene, full, points_of, short
 from chaos.smtp import FaultySmtp
 from chaos.table import Result
 from chaos.texts import Text, make_texts
 from chaos.ties import Comparison
+from chaos.waiting import until
 from chaos.watch import Watch
 
 __all__ = ["Order", "run"]
@@ -34,7 +35,7 @@ __all__ = ["Order", "run"]
 logger = logging.getLogger(__name__)
 
 PREDICTORS = ("echo", "all-minilm-l6-v2")
-LAST_POINTS_S = 90.0
+LAST_POINTS_S = 180.0  # a round: only a point that nobody can come by takes as long
 LIMIT_S = 1800.0
 SAY_EVERY_S = 0.5
 NOTE_EVERY_S = 15.0
@@ -112,8 +113,8 @@ class _Run:
             await self.ground.stop()
             await self.smtp.stop()
 
-    async def act(self, posting: asyncio.Task[None]) -> list[str]:
-        """Play the script; returns the points that it wanted hit."""
+    async def act(self, posting: asyncio.Task[None]) -> Counter[str]:
+        """Play the script; returns the points that it wanted hit, and how often."""
         everything = points(self.order.code / "streamapp", PREFIX, PREDICTORS)
         rounds = self.order.rounds
         script = full(self.chance, everything, rounds) if rounds else [short(self.chance, core=self.order.core)]
@@ -122,19 +123,21 @@ class _Run:
             for scene in scenes:
                 await self.play(scene)
             await asyncio.gather(*self.aside)
-        end = time.monotonic() + LAST_POINTS_S
-        while (len(self.load.accepted) < self.order.jobs or self.watch.armed) and (
-            len(self.load.accepted) < self.order.jobs or time.monotonic() < end
-        ):
-            for point in list(self.watch.armed):
-                if not self.load.full:
-                    await self.attacks.lead_to(point)
-            await asyncio.sleep(2.0)
+        wanted = points_of(script)
+        await self.hit_the_rest(wanted)
+        if not await until(lambda: len(self.load.accepted) >= self.order.jobs, LIMIT_S):
+            self.note(f"only {len(self.load.accepted)} of {self.order.jobs} jobs were accepted")
         posting.cancel()
-        never = self.watch.disarm()
-        if never:
-            self.note(f"nobody came by {', '.join(sorted(never))}")
-        return everything if rounds else [scene.given for scene in script[0] if scene.what == "point"]
+        self.watch.disarm()
+        return wanted
+
+    async def hit_the_rest(self, wanted: Counter[str]) -> None:
+        """Lead workers to what was hit too rarely: a point that was still due when it came up again was hit once."""
+        end = time.monotonic() + LAST_POINTS_S * max(1, self.order.rounds)
+        while (left := wanted - self.watch.hits) and time.monotonic() < end:
+            self.note(f"{left.total()} more hits of {len(left)} points")
+            for name in left:
+                await self.attacks.point(name)
 
     async def play(self, scene: Scene) -> None:
         """One attack; after most of them a pause, sometimes none."""
@@ -150,7 +153,7 @@ class _Run:
         if self.chance.random() > 0.2:
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
 
-    async def end(self, wanted: list[str], reference: asyncio.Task[dict[str, Any]]) -> Result:
+    async def end(self, wanted: Counter[str], reference: asyncio.Task[dict[str, Any]]) -> Result:
         self.say("reading what is there")
         if not reference.done():
             self.note("waiting for the reports of the undisturbed run")

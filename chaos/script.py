@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chaos.ground import PREFIX
 from chaos.smtp import MODES
 
-__all__ = ["TIMES", "Scene", "full", "short"]
+__all__ = ["TIMES", "Scene", "full", "points_of", "short"]
 
 TIMES, IN_ROUNDS = 3, 10  # each point so often in so many rounds
 
@@ -75,3 +76,8 @@ def short(chance: random.Random, *, core: bool = False) -> list[Scene]:
     rest = [*points, Scene("kill", "worker"), Scene("mail", "421-mail"), Scene("mail", "hang-kept"), Scene("spoil")]
     chance.shuffle(rest)
     return [*SHORT, Scene("kill", "broker"), *rest]
+
+
+def points_of(script: Iterable[Sequence[Scene]]) -> Counter[str]:
+    """The points that a script wants hit, and how often each."""
+    return Counter(scene.given for scenes in script for scene in scenes if scene.what == "point")

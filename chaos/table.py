@@ -20,7 +20,10 @@ SHOWN = 20
 
 @dataclass(slots=True)
 class Result:
-    """A run. `longest`: by who died, the seconds until the intake answered and until results flowed."""
+    """A run. `wanted`: how often each point was to be hit.
+
+    `longest`: by who died, the seconds until the intake answered and until results flowed.
+    """
 
     seed: int
     rounds: int
@@ -33,11 +36,25 @@ class Result:
     attacks: Mapping[str, int]
     left: Mapping[str, int]
     hits: Mapping[str, int]
-    wanted: Sequence[str]
+    wanted: Mapping[str, int]
     chunks: int
     again: int
     longest: Mapping[str, Sequence[float]]
     verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def missed(self) -> list[str]:
+        """Points that were hit less often than wanted: what the run was to show and did not."""
+        return [
+            f"{point} was hit {self.hits.get(point, 0)} of {times} times"
+            for point, times in sorted(self.wanted.items())
+            if self.hits.get(point, 0) < times
+        ]
+
+    @property
+    def good(self) -> bool:
+        """Whether every promise held, and was put to every test."""
+        return self.verdict.good and not self.missed
 
     def rows(self) -> list[tuple[str, str]]:
         """The table."""
@@ -69,7 +86,7 @@ class Result:
         for name, value in self.rows():
             table.add_row(name.strip("*"), value)
         console.print(table)
-        for kind, sentences in asdict(self.verdict).items():
+        for kind, sentences in {**asdict(self.verdict), "missed": self.missed}.items():
             for sentence in sentences[:SHOWN]:
                 console.print(f"{kind}: {sentence}", highlight=False, markup=False, soft_wrap=True)
             if len(sentences) > SHOWN:

@@ -44,7 +44,7 @@ def _result(**changes: Any) -> Result:
         "attacks": {},
         "left": {},
         "hits": {"mail.after": 3},
-        "wanted": ["mail.after", "mail.before"],
+        "wanted": {"mail.after": 3, "mail.before": 3},
         "chunks": 3000,
         "again": 12,
         "longest": {"worker": [4.04, 11.0]},
@@ -62,6 +62,27 @@ def test_the_table_says_what_was_asked_for() -> None:
     assert "| fail points | 1 of 2, each 0 times or more |" in text
     assert "| longest recovery, worker killed | intake 4.0 s, results 11.0 s |" in text
     assert text.endswith("Near-ties:\n\n- job order-9: sentences [3, 4] change places\n")
+
+
+@pytest.mark.parametrize(
+    ("hits", "missed"),
+    [
+        ({"mail.after": 3, "mail.before": 4}, []),
+        ({"mail.after": 3}, ["mail.before was hit 0 of 3 times"]),
+        ({"mail.after": 2, "mail.before": 3}, ["mail.after was hit 2 of 3 times"]),
+    ],
+)
+def test_a_point_that_was_not_hit_spoils_the_run(hits: dict[str, int], missed: list[str]) -> None:
+    """A run that lost nothing has shown nothing about a crash that did not happen."""
+    result = _result(hits=hits, verdict=Verdict())
+
+    assert result.missed == missed
+    assert result.good is not bool(missed)
+
+
+def test_a_broken_promise_spoils_the_run() -> None:
+    """Whatever was hit."""
+    assert not _result(hits={"mail.after": 3, "mail.before": 3}, verdict=Verdict(lost=["job order-1"])).good
 
 
 def test_the_result_is_written_as_json_too(tmp_path: Path) -> None:
