@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
@@ -54,7 +54,7 @@ PROBE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """What decides how to compute: the kind of device, and whether it has bfloat16 instructions."""
+    """What decides how to compute: the kind of device, and whether its bfloat16 instructions are the faster ones."""
 
     kind: str
     bfloat16: bool
@@ -66,9 +66,7 @@ class Hardware:
 
         if device.type == "cuda":
             return cls("cuda", torch.cuda.is_bf16_supported(including_emulation=False))
-        # AVX512-BF16 alone may be slower than float32. No timing decides: on a busy machine it would be misled, and
-        # workers of one fleet would compute in different precisions, so that the same text came out different.
-        return cls(device.type, device.type == "cpu" and _cpu_flag("amx_bf16"))
+        return cls(device.type, device.type == "cpu" and _cpu_gains_by_bfloat16(_cpu()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
     reads_document: ClassVar[bool] = False
 
     precision: ClassVar[Precision] = "auto"
-    """``auto``: bfloat16 where the device has it (a CPU: AMX) and it agrees with float32."""
+    """``auto``: bfloat16 where the device is faster with it and it agrees with float32."""
 
     def load(self, device: str) -> None:
         """Read and check the files, choose the precision. Raises `ConfigurationError` for missing or other files."""
@@ -177,10 +175,22 @@ def verified(path: Path) -> bytes:
     return content
 
 
-def _cpu_flag(*names: str) -> bool:
-    """Whether /proc/cpuinfo lists one of the flags; where there is no such file, no."""
+def _cpu_gains_by_bfloat16(cpu: Mapping[str, str]) -> bool:
+    """Whether it multiplies faster in bfloat16: with AMX, or with AVX512-BF16 on an AMD.
+
+    AMD's cores start a VDPBF16PS as often as a float32 FMA, for twice the work. Intel's start it half as often, and
+    measured slower (docs/performance.md). No timing decides: on a busy machine it would be misled, and workers of one
+    fleet would compute in different precisions, so that the same text came out different.
+    """
+    flags = cpu.get("flags", "").split()
+    return "amx_bf16" in flags or ("avx512_bf16" in flags and cpu.get("vendor_id") == "AuthenticAMD")
+
+
+def _cpu() -> dict[str, str]:
+    """What /proc/cpuinfo says of the first processor; nothing where there is no such file."""
     try:
-        flags = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
-    except (OSError, StopIteration):
-        return False
-    return any(name in flags.split() for name in names)
+        first, _, _ = Path("/proc/cpuinfo").read_text().partition("\n\n")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -27,11 +27,27 @@ def test_the_device_decides_how_to_compute(hardware: Hardware, precision: minilm
     assert Plan.of(hardware, precision) == expected
 
 
-@pytest.mark.parametrize(("flag", "expected"), [("avx512_bf16", False), ("amx_bf16", True)])
-def test_a_cpu_is_told_by_its_flags(monkeypatch: pytest.MonkeyPatch, flag: str, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("vendor", "flags", "expected"),
+    [
+        ("GenuineIntel", "avx2 avx512_bf16", False),  # there it is the slower one
+        ("GenuineIntel", "avx2 avx512_bf16 amx_bf16", True),
+        ("AuthenticAMD", "avx2 avx512_bf16", True),
+        ("AuthenticAMD", "avx2 avx512f", False),
+    ],
+)
+def test_a_cpu_is_told_by_its_maker_and_flags(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, flags: str, expected: bool
+) -> None:
     """I expect the same answer on the same machine each time, so that all its workers compute alike."""
-    monkeypatch.setattr(minilm, "_cpu_flag", lambda *names: flag in names)
+    monkeypatch.setattr(minilm, "_cpu", lambda: {"vendor_id": vendor, "flags": flags})
     assert {Hardware.of(cast(Any, SimpleNamespace(type="cpu"))).bfloat16 for _ in range(3)} == {expected}
+
+
+def test_a_machine_that_says_nothing_of_its_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it computes in float32."""
+    monkeypatch.setattr(minilm, "_cpu", dict)
+    assert not Hardware.of(cast(Any, SimpleNamespace(type="cpu"))).bfloat16
 
 
 def test_missing_weights_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
