@@ -10,8 +10,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel
 
-from streamapp.identity import DEFAULT_TENANT, Run
+from streamapp.identity import Run
 from streamapp.intake.body import check_encoding, read_fields
+from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.refusal import Refused
@@ -55,7 +56,9 @@ class Api:
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         submission = parse_submission(await read_fields(request))
-        made = await self.intake.submit(DEFAULT_TENANT, submission, key=request.headers.get("Idempotency-Key"))
+        made = await self.intake.submit(
+            caller_of(request).tenant, submission, key=request.headers.get("Idempotency-Key")
+        )
         return await self._accepted(made)
 
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
@@ -65,12 +68,12 @@ class Api:
             raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
         submission = parse_submission(await read_fields(request))
         key = request.headers.get("Idempotency-Key")
-        made = await self.intake.submit(DEFAULT_TENANT, submission, key=key, job_id=identity)
+        made = await self.intake.submit(caller_of(request).tenant, submission, key=key, job_id=identity)
         return await self._accepted(made)
 
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
-        return _json(await self.job(job_id))
+        return _json(await self.job(caller_of(request).tenant, job_id))
 
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET /v1/jobs."""
@@ -78,19 +81,19 @@ class Api:
 
     async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
-        await self.cancel(job_id)
-        return _json(await self.job(job_id))
+        await self.cancel(caller_of(request).tenant, job_id)
+        return _json(await self.job(caller_of(request).tenant, job_id))
 
     async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}/plot."""
-        return await self._file(job_id, reports.PLOT)
+        return await self._file(caller_of(request).tenant, job_id, reports.PLOT)
 
     async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
         """GET /v1/jobs/{id}/attachments/{position}."""
         number = _number(position)
         if not number:
             raise _no_such("attachment")
-        return await self._file(job_id, number)
+        return await self._file(caller_of(request).tenant, job_id, number)
 
     async def list_notifications(self, request: web.Request) -> web.Response:
         """GET /v1/notifications."""
@@ -98,7 +101,7 @@ class Api:
 
     async def read_notification(self, request: web.Request, line: str) -> web.Response:
         """POST /v1/notifications/{id}/read."""
-        row = await self.database.write(inbox.mark_read, DEFAULT_TENANT, _number(line) or 0)
+        row = await self.database.write(inbox.mark_read, caller_of(request).tenant, _number(line) or 0)
         if row is None:
             raise _no_such("notification")
         return _json(present_notification(row))
@@ -118,7 +121,7 @@ class Api:
         async def handler(request: web.Request) -> web.Response:
             check_encoding(request)
             fields = parse_any_object(await request.read())
-            await self.intake.submit(DEFAULT_TENANT, read(fields, self.settings, self.registry))
+            await self.intake.submit(caller_of(request).tenant, read(fields, self.settings, self.registry))
             return web.json_response(ANSWER)
 
         return handler
@@ -129,7 +132,9 @@ class Api:
             after = unpack(request.query["cursor"]) if "cursor" in request.query else None
         except ValueError as error:
             raise Refused(422, f"cursor: {error}.", field="cursor") from error
-        return await self.database.read(present_jobs, DEFAULT_TENANT, _limit(request, size), after, room=self.room)
+        return await self.database.read(
+            present_jobs, caller_of(request).tenant, _limit(request, size), after, room=self.room
+        )
 
     async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
         """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""
@@ -137,23 +142,23 @@ class Api:
         before = None if cursor is None else _number(cursor)
         if cursor is not None and before is None:
             raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
-        return await self.database.read(present_inbox, DEFAULT_TENANT, _limit(request, size), before)
+        return await self.database.read(present_inbox, caller_of(request).tenant, _limit(request, size), before)
 
-    async def job(self, job_id: str) -> JobResource:
+    async def job(self, tenant: str, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""
-        job = await self.database.read(present_job, DEFAULT_TENANT, _known(job_id), whole=True, room=self.room)
+        job = await self.database.read(present_job, tenant, _known(job_id), whole=True, room=self.room)
         if job is None:
             raise _no_such("job")
         return job
 
-    async def cancel(self, job_id: str) -> None:
+    async def cancel(self, tenant: str, job_id: str) -> None:
         """Cancel a job. Raises `Refused` with 404."""
-        row = await self._row(job_id)
+        row = await self._row(tenant, job_id)
         if await self.progress.cancel(Run(row.tenant, row.id, row.run)):
             await self.progress.top_up(self.registry.predictors)
 
-    async def _row(self, job_id: str) -> AnyRow:
-        row = await self.database.read(jobs.find, DEFAULT_TENANT, _known(job_id))
+    async def _row(self, tenant: str, job_id: str) -> AnyRow:
+        row = await self.database.read(jobs.find, tenant, _known(job_id))
         if row is None:
             raise _no_such("job")
         return row
@@ -163,13 +168,13 @@ class Api:
         if made.created:
             job = present_new(made)
         else:
-            job = await self.database.read(present_job, DEFAULT_TENANT, made.row.id, whole=True, room=self.room)
+            job = await self.database.read(present_job, made.row.tenant, made.row.id, whole=True, room=self.room)
         response = _json(job, status=202)
         response.headers["Location"] = f"/v1/jobs/{made.row.id}"
         return response
 
-    async def _file(self, job_id: str, position: int) -> web.Response:
-        row = await self._row(job_id)
+    async def _file(self, tenant: str, job_id: str, position: int) -> web.Response:
+        row = await self._row(tenant, job_id)
         file = await self.database.read(reports.file_of, Run(row.tenant, row.id, row.run), position)
         if file is None:
             raise _no_such("plot" if position == reports.PLOT else "attachment")

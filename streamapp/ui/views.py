@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from streamapp.identity import DEFAULT_TENANT
 from streamapp.intake.body import read_fields
+from streamapp.intake.caller import caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import parse_submission
@@ -43,7 +43,7 @@ class PageViews:
         self._refuse_other_sites(request)
         fields = await read_fields(request)
         try:
-            made = await self.api.intake.submit(DEFAULT_TENANT, parse_submission(fields))
+            made = await self.api.intake.submit(caller_of(request).tenant, parse_submission(fields))
         except Refused as refused:
             kept = {name: value for name, value in fields.items() if name in ("task", "text", "email")}
             return await self._home(request, refused.problem, kept)
@@ -51,12 +51,12 @@ class PageViews:
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /jobs/{id}."""
-        return _html(self.pages.job(await self.api.job(job_id), await self._unread()))
+        return _html(self.pages.job(await self.api.job(caller_of(request).tenant, job_id), await self._unread(request)))
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
         self._refuse_other_sites(request)
-        await self.api.cancel(job_id)
+        await self.api.cancel(caller_of(request).tenant, job_id)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
     async def inbox(self, request: web.Request) -> web.Response:
@@ -71,7 +71,7 @@ class PageViews:
 
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
-        return _html(self.pages.agents(await self.api.insight.overview(), await self._unread()))
+        return _html(self.pages.agents(await self.api.insight.overview(), await self._unread(request)))
 
     async def asset(self, request: web.Request, name: str) -> web.Response:
         """GET /assets/{name}."""
@@ -90,7 +90,7 @@ class PageViews:
     ) -> web.Response:
         jobs = await self.api.page_of_jobs(request, SHOWN)
         tasks = task_resources(self.api.registry, self.api.settings.default_task)
-        page = self.pages.home(jobs, tasks, await self._unread(), problem, form)
+        page = self.pages.home(jobs, tasks, await self._unread(request), problem, form)
         return _html(page, problem.status if problem else 200)
 
     def _refuse_other_sites(self, request: web.Request) -> None:
@@ -100,8 +100,8 @@ class PageViews:
         if origin is not None and urlsplit(origin).netloc not in own:
             raise Refused(403, "This form was sent from another site.")
 
-    async def _unread(self) -> int:
-        return await self.api.database.read(inbox.unread, DEFAULT_TENANT)
+    async def _unread(self, request: web.Request) -> int:
+        return await self.api.database.read(inbox.unread, caller_of(request).tenant)
 
 
 def _html(page: str, status: int = 200) -> web.Response:

@@ -1,0 +1,35 @@
+"""Who asks: the tenant that a request speaks for, and what it may do. Every handler takes its tenant from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from streamapp.identity import DEFAULT_TENANT
+
+__all__ = ["ALL_SCOPES", "CALLER", "LOCAL", "Caller", "Scope", "caller_of"]
+
+Scope = Literal["submit", "read", "admin"]
+ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
+CALLER = "streamapp.caller"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for."""
+
+    tenant: str
+    scopes: frozenset[Scope]
+    key: str | None = None
+
+
+LOCAL = Caller(DEFAULT_TENANT, ALL_SCOPES)
+"""Who asks where no keys are asked for: this machine alone."""
+
+
+def caller_of(request: web.Request) -> Caller:
+    """Who sent this request."""
+    caller: Caller = request.get(CALLER, LOCAL)
+    return caller
