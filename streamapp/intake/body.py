@@ -11,24 +11,11 @@ from aiohttp import BodyPartReader, web
 
 from streamapp.intake.jsontext import parse_object, parse_value
 from streamapp.intake.refusal import Refused
-from streamapp.intake.submission import Submission
 
-__all__ = ["FORM", "check_encoding", "read_fields"]
+__all__ = ["FORM_JSON", "FORM_TEXTS", "check_encoding", "read_fields"]
 
 FORM_TEXTS = ("task", "text", "name", "email", "deadline", "media_type")
 FORM_JSON = ("params", "priority", "fresh")
-#: The form as a JSON schema, for its description (OpenAPI 3.1, "Encoding Object").
-FORM = {
-    "type": "object",
-    "required": ["task"],
-    "properties": {
-        "file": {"type": "string", "contentMediaType": "application/octet-stream", "description": "The document."},
-        **{
-            name: {"type": "string", "description": Submission.model_fields[name].description}
-            for name in FORM_TEXTS + FORM_JSON
-        },
-    },
-}
 ENCODINGS = ("identity", "gzip", "deflate")
 
 

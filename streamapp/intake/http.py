@@ -11,11 +11,12 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from streamapp.identity import Run
-from streamapp.intake.body import FORM, check_encoding, read_fields
+from streamapp.intake.bodies import JOB_BODY, JOB_FORM
+from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
-from streamapp.intake.operation import JSON, Answer, Link, operation
+from streamapp.intake.operation import JSON, Answer, Link, operation, shared
 from streamapp.intake.query import LONGEST_PAGE, PAGE, PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
@@ -63,7 +64,7 @@ KEY = {
         "description": "The same key and body again give the same job (draft-ietf-httpapi-idempotency-key-header).",
     }
 }
-BODIES = {JSON: Submission, "multipart/form-data": FORM}
+BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM)}
 THE_JOB = "$response.body#/id"
 ACCEPTED = {
     202: Answer(

@@ -24,6 +24,7 @@ __all__ = ["Call", "describe", "served"]
 PROBLEM = "application/problem+json"
 TEMPLATE = "#/components/schemas/{model}"
 PARAMETER = re.compile(r"{(\w+)}")
+PATTERN = re.compile(r"{(\w+):([^}]+)}")  # as aiohttp writes a parameter with a pattern
 #: What any call may be answered, whatever it is.
 ANYWHERE = {
     400: "The request can't be read.",
@@ -34,6 +35,8 @@ ANYWHERE = {
     503: "It can't be done right now, and nothing was accepted; `Retry-After` says when to try again.",
 }
 SECONDS = {"description": "Seconds to wait.", "schema": {"type": "string"}}
+
+NOTHING: Mapping[str, Any] = {}
 
 Mode = Literal["validation", "serialization"]
 
@@ -47,14 +50,17 @@ class Call(NamedTuple):
     scope: str | None = None
 
 
-def describe(calls: Sequence[Call]) -> dict[str, Any]:
-    """The whole document. Raises LookupError for a call whose handler is not marked."""
+def describe(calls: Sequence[Call], schemas: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    """The whole document; `schemas` are those that calls name by `shared`.
+
+    Raises LookupError for a call whose handler is not marked.
+    """
     marked = [(call, _marked(call)) for call in calls]
     models = {entry: None for _, told in marked for entry in _models(told)} | {(Problem, "serialization"): None}
-    names, shared = models_json_schema(list(models), ref_template=TEMPLATE)
+    names, found = models_json_schema(list(models), ref_template=TEMPLATE)
     paths: dict[str, dict[str, Any]] = {}
     for call, told in marked:
-        paths.setdefault(call.path, {})[call.method] = _operation(call, told, names)
+        paths.setdefault(PATTERN.sub(r"{\1}", call.path), {})[call.method] = _operation(call, told, names)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,7 +71,7 @@ def describe(calls: Sequence[Call]) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": shared.get("$defs", {}),
+            "schemas": {**schemas, **found.get("$defs", {})},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer", "description": "An API key (`streamapp keys create`)."}
             },
@@ -123,10 +129,15 @@ def _operation(call: Call, told: Operation, names: Names) -> dict[str, Any]:
 
 
 def _in_path(path: str) -> list[dict[str, Any]]:
+    patterns = dict(PATTERN.findall(path))
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-        for name in PARAMETER.findall(path)
+        {"name": name, "in": "path", "required": True, "schema": _segment(patterns.get(name))}
+        for name in PARAMETER.findall(PATTERN.sub(r"{\1}", path))
     ]
+
+
+def _segment(pattern: str | None) -> dict[str, Any]:
+    return {"type": "string", **({"pattern": f"^{pattern}$"} if pattern else {"minLength": 1})}
 
 
 def _in_query(told: Operation) -> list[dict[str, Any]]:

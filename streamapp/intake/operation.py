@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["JSON", "Answer", "Link", "Operation", "operation", "operation_of"]
+__all__ = ["JSON", "Answer", "Link", "Operation", "operation", "operation_of", "shared"]
 
 JSON = "application/json"
 ATTRIBUTE = "__operation__"
@@ -57,6 +57,11 @@ class Operation:
     bodies: Mapping[str, Schema] = field(default_factory=dict)
     body_required: bool = True
     description: str = ""
+
+
+def shared(name: str) -> Mapping[str, Any]:
+    """A schema that `streamapp.intake.openapi.describe` is given by that name."""
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def operation(summary: str, answers: Mapping[int, Answer], **rest: Any) -> Callable[[F], F]:
