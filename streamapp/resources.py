@@ -17,6 +17,7 @@ __all__ = [
     "DeliveryResource",
     "FieldProblem",
     "FileResource",
+    "Health",
     "JobList",
     "JobResource",
     "NotificationList",
@@ -25,8 +26,11 @@ __all__ = [
     "PartitionResource",
     "Problem",
     "Progress",
+    "Pushed",
+    "Readiness",
     "ReportResource",
     "Status",
+    "TaskList",
     "TaskResource",
     "WorkerResource",
 ]
@@ -134,6 +138,19 @@ class TaskResource(BaseModel):
     params: dict[str, Any]
 
 
+class TaskList(BaseModel):
+    """All tasks."""
+
+    items: list[TaskResource]
+
+
+class Pushed(BaseModel):
+    """What the old intake answers."""
+
+    message: str
+    status: Literal["Pass"]
+
+
 class PartitionResource(BaseModel):
     """A partition as a consumer group sees it; `committed` is null before the first commit."""
 
@@ -200,6 +217,19 @@ class DeadLetterList(BaseModel):
 
     items: list[DeadLetterResource]
     next: str | None
+
+
+class Health(BaseModel):
+    """A process that answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """A worker that is in its consumer group, and has heard of a model worker."""
+
+    status: Literal["ready"]
+    detail: str = Field("", description="Why no new work is taken, if none is.")
 
 
 class FieldProblem(BaseModel):

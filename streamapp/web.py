@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,8 +12,10 @@ from faust.web import View
 from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
+from streamapp.intake.bodies import body_schemas
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.openapi import Call, describe, served
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
@@ -42,7 +44,11 @@ def routes(
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _probes(probes) + _operators(operators) + _pages(pages):
+    api_routes = _api(api) + _probes(probes) + _operators(operators)
+    document = describe(
+        [Call(route.path, *each) for route in api_routes for each in route.methods.items()], body_schemas(api.registry)
+    )
+    for route in [*api_routes, *_described(document, pages), *_pages(pages)]:
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -77,11 +83,18 @@ def _operators(operators: Operators) -> list[Route]:
         Route("/v1/dead-letters", "dead-letters", {"get": operators.list_letters}),
         Route("/v1/dead-letters/redrive", "redrive-letters", {"post": operators.redrive_letters}),
         Route("/v1/dead-letters/discard", "discard-letters", {"post": operators.discard_letters}),
-        Route("/v1/dead-letters/{letter}", "dead-letter", {"get": operators.show_letter}),
-        Route("/v1/dead-letters/{letter}/redrive", "redrive-letter", {"post": operators.redrive_letter}),
-        Route("/v1/dead-letters/{letter}/discard", "discard-letter", {"post": operators.discard_letter}),
+        Route(r"/v1/dead-letters/{letter:\d+}", "dead-letter", {"get": operators.show_letter}),
+        Route(r"/v1/dead-letters/{letter:\d+}/redrive", "redrive-letter", {"post": operators.redrive_letter}),
+        Route(r"/v1/dead-letters/{letter:\d+}/discard", "discard-letter", {"post": operators.discard_letter}),
         Route("/v1/deliveries/parked", "parked", {"get": operators.list_parked}),
         Route("/v1/deliveries/{delivery}/{how}", "settle", {"post": operators.settle}),
+    ]
+
+
+def _described(document: Mapping[str, Any], pages: PageViews) -> list[Route]:
+    return [
+        Route("/openapi.json", "openapi", {"get": served(document)}, cors=True),
+        Route("/docs", "docs", {"get": pages.docs(document)}),
     ]
 
 

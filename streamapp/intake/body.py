@@ -12,7 +12,7 @@ from aiohttp import BodyPartReader, web
 from streamapp.intake.jsontext import parse_object, parse_value
 from streamapp.intake.refusal import Refused
 
-__all__ = ["check_encoding", "read_fields"]
+__all__ = ["FORM_JSON", "FORM_TEXTS", "check_encoding", "read_fields"]
 
 FORM_TEXTS = ("task", "text", "name", "email", "deadline", "media_type")
 FORM_JSON = ("params", "priority", "fresh")

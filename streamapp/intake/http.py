@@ -11,16 +11,28 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from streamapp.identity import Run
+from streamapp.intake.bodies import JOB_BODY, JOB_FORM
 from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
+from streamapp.intake.operation import JSON, Answer, Link, operation, shared
+from streamapp.intake.query import LONGEST_PAGE, PAGE, PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_submission
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
-from streamapp.resources import JobList, JobResource, NotificationList, TaskResource
+from streamapp.resources import (
+    JobList,
+    JobResource,
+    NotificationList,
+    NotificationResource,
+    Overview,
+    Pushed,
+    TaskList,
+    TaskResource,
+)
 from streamapp.settings import Settings
 from streamapp.store import inbox, jobs, reports
 from streamapp.store.cursor import unpack
@@ -34,7 +46,37 @@ __all__ = ["Api", "task_resources"]
 
 Legacy = Callable[[Mapping[str, Any], Settings, Registry], Submission]
 
-PAGE, LONGEST_PAGE = 20, 100
+ANY_OBJECT = {"type": "object", "additionalProperties": True}
+BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
+NO_SUCH = {404: "There is none with this id."}
+WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
+SUBMITTED = {
+    410: "This id or key names a job that has ended and was removed.",
+    413: "The document is too large.",
+    415: "The task does not take this type of document, or the call not this type of body.",
+    422: "A field is wrong, or the key was used before with another body; `errors` names what.",
+}
+KEY = {
+    "Idempotency-Key": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "description": "The same key and body again give the same job (draft-ietf-httpapi-idempotency-key-header).",
+    }
+}
+BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM)}
+THE_JOB = "$response.body#/id"
+ACCEPTED = {
+    202: Answer(
+        "The job is on disk, and will be done.",
+        JobResource,
+        headers={"Location": "Where the job is."},
+        links={
+            "job": Link("get_job", {"job_id": THE_JOB}),
+            "cancel": Link("cancel_job", {"job_id": THE_JOB}),
+        },
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +95,7 @@ class Api:
         """How many jobs of a tenant run at a time, unless its row says otherwise; 0: any number."""
         return self.settings.tenant_running
 
+    @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         submission = parse_submission(await read_fields(request))
@@ -61,6 +104,7 @@ class Api:
         )
         return await self._accepted(made)
 
+    @operation("Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
         identity = _uuid(job_id)
@@ -71,23 +115,28 @@ class Api:
         made = await self.intake.submit(caller_of(request).tenant, submission, key=key, job_id=identity)
         return await self._accepted(made)
 
+    @operation("One job", {200: Answer("It.", JobResource)}, problems=NO_SUCH)
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
         return _json(await self.job(caller_of(request).tenant, job_id))
 
+    @operation("Jobs, newest first", {200: Answer("A page.", JobList)}, query=PageQuery, problems=WRONG)
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET /v1/jobs."""
         return _json(await self.page_of_jobs(request, PAGE))
 
+    @operation("Cancel a job", {200: Answer("It, cancelled, or as it had ended.", JobResource)}, problems=NO_SUCH)
     async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
         await self.cancel(caller_of(request).tenant, job_id)
         return _json(await self.job(caller_of(request).tenant, job_id))
 
+    @operation("A report's plot", {200: Answer("The picture.", BYTES, media_type="image/png")}, problems=NO_SUCH)
     async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}/plot."""
         return await self._file(caller_of(request).tenant, job_id, reports.PLOT)
 
+    @operation("A file of a report", {200: Answer("The file.", BYTES, media_type="*/*")}, problems=NO_SUCH)
     async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
         """GET /v1/jobs/{id}/attachments/{position}."""
         number = _number(position)
@@ -95,10 +144,12 @@ class Api:
             raise _no_such("attachment")
         return await self._file(caller_of(request).tenant, job_id, number)
 
+    @operation("The inbox, newest first", {200: Answer("A page.", NotificationList)}, query=PageQuery, problems=WRONG)
     async def list_notifications(self, request: web.Request) -> web.Response:
         """GET /v1/notifications."""
         return _json(await self.page_of_notifications(request, PAGE))
 
+    @operation("Mark as read", {200: Answer("The line, read.", NotificationResource)}, problems=NO_SUCH)
     async def read_notification(self, request: web.Request, line: str) -> web.Response:
         """POST /v1/notifications/{id}/read."""
         row = await self.database.write(inbox.mark_read, caller_of(request).tenant, _number(line) or 0)
@@ -106,11 +157,12 @@ class Api:
             raise _no_such("notification")
         return _json(present_notification(row))
 
+    @operation("What can be asked for", {200: Answer("All tasks.", TaskList)})
     async def list_tasks(self, request: web.Request) -> web.Response:
         """GET /v1/tasks."""
-        tasks = [task.model_dump() for task in task_resources(self.registry, self.settings.default_task)]
-        return web.json_response({"items": tasks})
+        return _json(TaskList(items=task_resources(self.registry, self.settings.default_task)))
 
+    @operation("Agents, lag, model workers", {200: Answer("What runs.", Overview)})
     async def list_agents(self, request: web.Request) -> web.Response:
         """GET /v1/agents."""
         return _json(await self.insight.overview())
@@ -118,13 +170,16 @@ class Api:
     def push(self, read: Legacy) -> Callable[[web.Request], Awaitable[web.Response]]:
         """POST /kafka/pushToConsumers, with `read` making a submission of any JSON object."""
 
-        async def handler(request: web.Request) -> web.Response:
+        @operation(
+            "The intake of old clients", {200: Answer("Accepted.", Pushed)}, bodies={JSON: ANY_OBJECT}, problems=WRONG
+        )
+        async def push(request: web.Request) -> web.Response:
             check_encoding(request)
             fields = parse_any_object(await request.read())
             await self.intake.submit(caller_of(request).tenant, read(fields, self.settings, self.registry))
             return web.json_response(ANSWER)
 
-        return handler
+        return push
 
     async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
         """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 from aiohttp import web
+from pydantic import BaseModel, Field, ValidationError
 
 from streamapp.errors import BrokerUnavailable
 from streamapp.intake.jsontext import parse_object
-from streamapp.intake.refusal import Refused
+from streamapp.intake.operation import JSON, Answer, operation
+from streamapp.intake.query import Query, read_query
+from streamapp.intake.refusal import Refused, from_validation
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
-from streamapp.resources import DeadLetterList, DeadLetterResource
+from streamapp.resources import DeadLetterList, DeadLetterResource, DeliveryResource
 from streamapp.store import ledger
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter
@@ -21,10 +24,44 @@ from streamapp.store.sql import AnyRow
 
 __all__ = ["Operators"]
 
-STATES = ("open", "redriven", "discarded")
 BULK = 1000
 PAGE = 100
 SETTLE = {"sent": ledger.settle_sent, "resend": ledger.settle_resend}
+
+
+PATH = {404: "There is no such thing."}
+LETTER = {**PATH, 409: "It is not open."}
+SETTLED = {**PATH, 409: "There is no such delivery, or it is not parked."}
+FILTERED = {422: "A filter is wrong; `errors` names it."}
+
+
+class LetterQuery(Query):
+    """Which dead letters."""
+
+    state: Literal["open", "redriven", "discarded", "all"] = Field("open", description="What has become of them.")
+    topic: str | None = Field(None, description="Of this topic.")
+    job: str | None = Field(None, description="Of this job.")
+    reason: str | None = Field(None, description="Whose reason holds these words.")
+    cursor: str | None = Field(None, pattern="^[0-9]{1,18}$", description="`next` of the page before.")
+
+
+class Redriven(BaseModel):
+    """How many went back to their topics, and how many could not."""
+
+    redriven: int
+    refused: int
+
+
+class Discarded(BaseModel):
+    """How many were discarded."""
+
+    discarded: int
+
+
+class Parked(BaseModel):
+    """E-mails whose fate is open."""
+
+    items: list[DeliveryResource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +71,19 @@ class Operators:
     desk: LetterDesk
     database: Database
 
+    @operation(
+        "Dead letters, newest first", {200: Answer("A page.", DeadLetterList)}, query=LetterQuery, problems=FILTERED
+    )
     async def list_letters(self, request: web.Request) -> web.Response:
         """GET /v1/dead-letters?state=&topic=&job=&reason=&cursor=."""
-        rows = await self.desk.matching(_filter(dict(request.query)), PAGE + 1)
+        rows = await self.desk.matching(_filter(read_query(request, LetterQuery)), PAGE + 1)
         page = DeadLetterList(
             items=[present_dead_letter(row) for row in rows[:PAGE]],
             next=str(rows[PAGE - 1].id) if len(rows) > PAGE else None,
         )
         return _json(page.model_dump_json())
 
+    @operation("One dead letter, with its bytes", {200: Answer("It.", DeadLetterResource)}, problems=PATH)
     async def show_letter(self, request: web.Request, letter: str) -> web.Response:
         """GET /v1/dead-letters/{id}: with the message's bytes."""
         row = await self._row(letter)
@@ -50,10 +91,12 @@ class Operators:
         resource.value = None if row.value is None else base64.b64encode(row.value).decode("ascii")
         return _json(resource.model_dump_json())
 
+    @operation("Put one back on its topic", {200: Answer("It, redriven.", DeadLetterResource)}, problems=LETTER)
     async def redrive_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/redrive."""
         return await self._redrive(await self._row(letter))
 
+    @operation("Give one up for good", {200: Answer("It, discarded.", DeadLetterResource)}, problems=LETTER)
     async def discard_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/discard."""
         row = await self._row(letter)
@@ -61,6 +104,13 @@ class Operators:
             raise Refused(409, f"Dead letter {row.id} is not open; it is {row.state}.")
         return await self.show_letter(request, letter)
 
+    @operation(
+        "Redrive all that match",
+        {200: Answer("How many.", Redriven)},
+        bodies={JSON: LetterQuery},
+        body_required=False,
+        problems=FILTERED,
+    )
     async def redrive_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/redrive: all that match the body's filter."""
         done, refused = 0, 0
@@ -72,18 +122,27 @@ class Operators:
                 if error.problem.status == 503:
                     raise
                 refused += 1
-        return web.json_response({"redriven": done, "refused": refused})
+        return _json(Redriven(redriven=done, refused=refused).model_dump_json())
 
+    @operation(
+        "Discard all that match",
+        {200: Answer("How many.", Discarded)},
+        bodies={JSON: LetterQuery},
+        body_required=False,
+        problems=FILTERED,
+    )
     async def discard_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/discard: all that match the body's filter."""
         rows = await self.desk.matching(_filter(await _body(request)), BULK)
-        return web.json_response({"discarded": sum([await self.desk.discard(row) for row in rows])})
+        return _json(Discarded(discarded=sum([await self.desk.discard(row) for row in rows])).model_dump_json())
 
+    @operation("E-mails that are parked in doubt", {200: Answer("The first of them.", Parked)})
     async def list_parked(self, request: web.Request) -> web.Response:
         """GET /v1/deliveries/parked: e-mails whose fate a crash left open, under the policy `park`."""
         rows = await self.database.read(ledger.parked, PAGE)
-        return web.json_response({"items": [present_delivery(row).model_dump(mode="json") for row in rows]})
+        return _json(Parked(items=[present_delivery(row) for row in rows]).model_dump_json())
 
+    @operation("Say what became of a parked e-mail", {200: Answer("It, settled.", DeliveryResource)}, problems=SETTLED)
     async def settle(self, request: web.Request, delivery: str, how: str) -> web.Response:
         """POST /v1/deliveries/{id}/sent or …/resend: what became of a parked e-mail."""
         if how not in SETTLE:
@@ -117,30 +176,22 @@ def _present(row: AnyRow | None) -> DeadLetterResource:
     return present_dead_letter(row)
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def _body(request: web.Request) -> LetterQuery:
     raw = await request.read()
-    return parse_object(raw) if raw else {}
+    fields = parse_object(raw) if raw else {}
+    try:
+        return LetterQuery.model_validate(fields)
+    except ValidationError as error:
+        raise from_validation(error, known=LetterQuery.model_fields) from error
 
 
-def _filter(fields: dict[str, Any]) -> Filter:
-    known = {"state", "topic", "job", "reason", "cursor"}
-    for name, value in fields.items():
-        if name not in known:
-            raise Refused(422, f"{name}: there is no such filter; there are {', '.join(sorted(known))}.", field=name)
-        if not isinstance(value, str):
-            raise Refused(422, f"{name}: it must be text.", field=name)
-    state = fields.get("state", "open")
-    if state not in (*STATES, "all"):
-        raise Refused(422, f"state: one of {', '.join(STATES)} or all.", field="state")
-    cursor = fields.get("cursor")
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
+def _filter(query: LetterQuery) -> Filter:
     return Filter(
-        state=None if state == "all" else state,
-        topic=fields.get("topic"),
-        job=fields.get("job"),
-        reason=fields.get("reason"),
-        before=None if cursor is None else int(cursor),
+        state=None if query.state == "all" else query.state,
+        topic=query.topic,
+        job=query.job,
+        reason=query.reason,
+        before=None if query.cursor is None else int(query.cursor),
     )
 
 

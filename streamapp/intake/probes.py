@@ -9,8 +9,10 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from streamapp.intake.metrics import counted, render
+from streamapp.intake.operation import Answer, operation
 from streamapp.intake.refusal import Refused
 from streamapp.jobs.insight import Insight
+from streamapp.resources import Health, Readiness
 from streamapp.store.database import Database
 
 __all__ = ["Probes"]
@@ -28,10 +30,12 @@ class Probes:
     joined: Callable[[], bool]
     closed: Callable[[], str | None] = lambda: None
 
+    @operation("Whether this process answers", {200: Answer("It does.", Health)})
     async def health(self, request: web.Request) -> web.Response:
         """GET /healthz: this process answers."""
         return web.json_response({"status": "ok"})
 
+    @operation("Whether this worker can do its work", {200: Answer("It can.", Readiness)})
     async def ready(self, request: web.Request) -> web.Response:
         """GET /readyz: this worker is in its consumer group, and a model worker lives.
 
@@ -47,6 +51,7 @@ class Probes:
         closed = self.closed()
         return web.json_response({"status": "ready", **({"detail": f"No new work: {closed}"} if closed else {})})
 
+    @operation("Figures for Prometheus", {200: Answer("Text.", {"type": "string"}, media_type="text/plain")})
     async def metrics(self, request: web.Request) -> web.Response:
         """GET /metrics, in Prometheus' text format."""
         text = render(await self.database.read(counted), await self.insight.overview())

@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streamapp.resources import FieldProblem, JobList, JobResource, NotificationList, Overview, Problem, TaskResource
 from streamapp.ui import words
+from streamapp.ui.reference import reference
 
 __all__ = ["CONTENT_SECURITY_POLICY", "Pages", "assets"]
 
@@ -104,6 +106,10 @@ class Pages:
     def agents(self, overview: Overview, unread: int) -> str:
         """What runs, how far behind it is and how fast it goes."""
         return self._render("agents", unread, overview=overview)
+
+    def docs(self, document: Mapping[str, Any], unread: int) -> str:
+        """The API, for people who write programs for it."""
+        return self._render("docs", unread, reference=reference(document))
 
     def problem(self, problem: Problem, unread: int) -> str:
         """A request that could not be served."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -72,6 +74,14 @@ class PageViews:
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
         return _html(self.pages.agents(await self.api.insight.overview(), await self._unread(request)))
+
+    def docs(self, document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """GET /docs: `document` is the API's OpenAPI description."""
+
+        async def handler(request: web.Request) -> web.Response:
+            return _html(self.pages.docs(document, await self._unread(request)))
+
+        return handler
 
     async def asset(self, request: web.Request, name: str) -> web.Response:
         """GET /assets/{name}."""
