@@ -17,6 +17,7 @@ from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
+from streamapp.intake.keyring import Keyring
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
@@ -99,10 +100,12 @@ def _jobs_app(settings: Settings) -> faust.App:
     intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
+    keyring = Keyring(database, settings)
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
-    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    parts.ready = keyring.begin
+    parts.keepers = [keyring.run, pressure.run, lambda: lifetimes.look(settings, predictors)]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -127,6 +130,6 @@ def _jobs_app(settings: Settings) -> faust.App:
     ).run
     api = Api(settings, registry, intake, database, progress, insight)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages)
+    pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required))
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, keyring)
     return app

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
+from streamapp.cli_store import LONGEST_NAME, open_store
 from streamapp.settings import load_settings
 from streamapp.store import rooms
-from streamapp.store.database import Database
-from streamapp.store.migrate import migrate
 
 __all__ = ["tenants"]
-
-LONGEST_NAME = 64
-
-
-@contextmanager
-def _store() -> Iterator[Database]:
-    database = Database(load_settings().store_url)
-    try:
-        migrate(database)
-        yield database
-    finally:
-        database.close()
 
 
 @click.group()
@@ -36,7 +20,7 @@ def tenants() -> None:
 def list_tenants() -> None:
     """List them, with what they have running and queued."""
     usual = load_settings().tenant_running
-    with _store() as database:
+    with open_store() as database:
         rows = database.read_sync(rooms.tenants_of)
     for row in rows:
         limit = usual if row.running is None else row.running
@@ -61,5 +45,5 @@ def set_tenant(name: str, weight: float | None, running: str | None) -> None:
     if not 0 < len(name) <= LONGEST_NAME:
         raise click.BadParameter(f"a name has 1 to {LONGEST_NAME} characters", param_hint="NAME")
     limit = None if running in (None, "usual") else int(running)
-    with _store() as database:
+    with open_store() as database:
         database.write_sync(rooms.set_tenant, name, weight, limit, usual=running == "usual")

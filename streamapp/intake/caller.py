@@ -13,7 +13,6 @@ __all__ = ["ALL_SCOPES", "CALLER", "LOCAL", "Caller", "Scope", "caller_of"]
 
 Scope = Literal["submit", "read", "admin"]
 ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
-CALLER = "streamapp.caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +23,13 @@ class Caller:
     scopes: frozenset[Scope]
     key: str | None = None
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether it looks after the whole service: an admin of the default tenant."""
+        return self.tenant == DEFAULT_TENANT and "admin" in self.scopes
+
+
+CALLER = web.RequestKey("caller", Caller)
 
 LOCAL = Caller(DEFAULT_TENANT, ALL_SCOPES)
 """Who asks where no keys are asked for: this machine alone."""
