@@ -28,6 +28,11 @@ class Caller:
         """Whether it looks after the whole service: an admin of the default tenant."""
         return self.tenant == DEFAULT_TENANT and "admin" in self.scopes
 
+    @property
+    def sees(self) -> str | None:
+        """The tenant whose dead letters and parked e-mails it sees; None: everybody's, and what is nobody's."""
+        return None if self.is_operator else self.tenant
+
 
 CALLER = web.RequestKey("caller", Caller)
 

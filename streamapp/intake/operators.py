@@ -1,4 +1,7 @@
-"""What operators do over HTTP: dead letters, and mail that is parked in doubt."""
+"""What admins do over HTTP: dead letters, and mail that is parked in doubt.
+
+Operators see everybody's. An admin of another tenant sees that tenant's; the others are to it as if they did not exist.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from streamapp.errors import BrokerUnavailable
+from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.refusal import Refused
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
@@ -36,7 +40,7 @@ class Operators:
 
     async def list_letters(self, request: web.Request) -> web.Response:
         """GET /v1/dead-letters?state=&topic=&job=&reason=&cursor=."""
-        rows = await self.desk.matching(_filter(dict(request.query)), PAGE + 1)
+        rows = await self.desk.matching(_filter(request, dict(request.query)), PAGE + 1)
         page = DeadLetterList(
             items=[present_dead_letter(row) for row in rows[:PAGE]],
             next=str(rows[PAGE - 1].id) if len(rows) > PAGE else None,
@@ -45,18 +49,18 @@ class Operators:
 
     async def show_letter(self, request: web.Request, letter: str) -> web.Response:
         """GET /v1/dead-letters/{id}: with the message's bytes."""
-        row = await self._row(letter)
+        row = await self._row(request, letter)
         resource = present_dead_letter(row)
         resource.value = None if row.value is None else base64.b64encode(row.value).decode("ascii")
         return _json(resource.model_dump_json())
 
     async def redrive_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/redrive."""
-        return await self._redrive(await self._row(letter))
+        return await self._redrive(await self._row(request, letter))
 
     async def discard_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/discard."""
-        row = await self._row(letter)
+        row = await self._row(request, letter)
         if not await self.desk.discard(row):
             raise Refused(409, f"Dead letter {row.id} is not open; it is {row.state}.")
         return await self.show_letter(request, letter)
@@ -64,7 +68,7 @@ class Operators:
     async def redrive_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/redrive: all that match the body's filter."""
         done, refused = 0, 0
-        for row in await self.desk.matching(_filter(await _body(request)), BULK):
+        for row in await self.desk.matching(_filter(request, await _body(request)), BULK):
             try:
                 await self._redrive(row)
                 done += 1
@@ -76,19 +80,20 @@ class Operators:
 
     async def discard_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/discard: all that match the body's filter."""
-        rows = await self.desk.matching(_filter(await _body(request)), BULK)
+        rows = await self.desk.matching(_filter(request, await _body(request)), BULK)
         return web.json_response({"discarded": sum([await self.desk.discard(row) for row in rows])})
 
     async def list_parked(self, request: web.Request) -> web.Response:
         """GET /v1/deliveries/parked: e-mails whose fate a crash left open, under the policy `park`."""
-        rows = await self.database.read(ledger.parked, PAGE)
+        rows = await self.database.read(ledger.parked, PAGE, caller_of(request).sees)
         return web.json_response({"items": [present_delivery(row).model_dump(mode="json") for row in rows]})
 
     async def settle(self, request: web.Request, delivery: str, how: str) -> web.Response:
         """POST /v1/deliveries/{id}/sent or …/resend: what became of a parked e-mail."""
         if how not in SETTLE:
             raise Refused(404, f"There is nothing at {request.path}.")
-        if not await self.database.write(SETTLE[how], delivery):
+        found = await self.database.read(ledger.get, delivery)
+        if not _seen(request, found) or not await self.database.write(SETTLE[how], delivery):
             raise Refused(409, "There is no such delivery, or it is not parked.")
         row = await self.database.read(ledger.get, delivery)
         assert row is not None
@@ -104,11 +109,16 @@ class Operators:
         found = await self.desk.find(row.id)
         return _json(_present(found).model_dump_json())
 
-    async def _row(self, letter: str) -> AnyRow:
+    async def _row(self, request: web.Request, letter: str) -> AnyRow:
         row = await self.desk.find(int(letter)) if letter.isascii() and letter.isdigit() and len(letter) < 19 else None
-        if row is None:
+        if row is None or not _seen(request, row):
             raise Refused(404, "There is no such dead letter.")
         return row
+
+
+def _seen(request: web.Request, row: AnyRow | None) -> bool:
+    """Whether it is there for who asks."""
+    return row is not None and caller_of(request).sees in (None, row.tenant)
 
 
 def _present(row: AnyRow | None) -> DeadLetterResource:
@@ -122,7 +132,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return parse_object(raw) if raw else {}
 
 
-def _filter(fields: dict[str, Any]) -> Filter:
+def _filter(request: web.Request, fields: dict[str, Any]) -> Filter:
     known = {"state", "topic", "job", "reason", "cursor"}
     for name, value in fields.items():
         if name not in known:
@@ -141,6 +151,7 @@ def _filter(fields: dict[str, Any]) -> Filter:
         job=fields.get("job"),
         reason=fields.get("reason"),
         before=None if cursor is None else int(cursor),
+        tenant=caller_of(request).sees,
     )
 
 
