@@ -18,6 +18,7 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
+from streamapp.intake.limits import Limits
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
@@ -97,10 +98,10 @@ def _jobs_app(settings: Settings) -> faust.App:
     )
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
-    intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)
+    keyring = Keyring(database, settings)
+    intake = Intake(registry, database, blobs, publisher.accepted, lambda: pressure.reason, keyring.is_paused)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
-    keyring = Keyring(database, settings)
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
@@ -131,5 +132,5 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages, keyring)
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, keyring, Limits(database))
     return app

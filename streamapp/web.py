@@ -17,6 +17,7 @@ from streamapp.intake.access import Need, Needs, access
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.limits import Limits
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
@@ -38,13 +39,14 @@ OPEN: Mapping[str, Need] = {"get": "nothing", "post": "nothing"}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path, what answers its methods, and what they need of a key."""
+    """A path, what answers its methods, and what they need of a key; whether its POST and PUT take new jobs."""
 
     path: str
     name: str
     methods: dict[str, Handler]
     cors: bool = False
     needs: Mapping[str, Need] = field(default_factory=lambda: USUAL)
+    sends: bool = False
 
 
 def routes(
@@ -55,13 +57,14 @@ def routes(
     operators: Operators,
     pages: PageViews,
     keyring: Keyring,
+    limits: Limits,
 ) -> None:
     """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
     server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
     every = _api(api) + _probes(probes) + _operators(operators) + _pages(pages)
     every += _login(LoginViews(keyring, pages.pages, settings.link_base))
-    guard = access(keyring, _needs(every), settings.link_base)
+    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base)
     server.web_app.middlewares.extend((problems(pages.problem), guard))
     cors = {origin: _cors() for origin in settings.cors_origins}
     for route in every:
@@ -72,9 +75,13 @@ def routes(
 
 def _api(api: Api) -> list[Route]:
     return [
-        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True),
+        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True, sends=True),
         Route(
-            "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
+            "/v1/jobs/{job_id}",
+            "job",
+            {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job},
+            cors=True,
+            sends=True,
         ),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": api.get_plot}, cors=True),
         Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": api.get_attachment}, cors=True),
@@ -82,7 +89,7 @@ def _api(api: Api) -> list[Route]:
         Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True, needs=READ),
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
         Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True, needs=ADMIN),
-        Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
+        Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True, sends=True),
     ]
 
 
@@ -114,7 +121,7 @@ def _pages(pages: PageViews) -> list[Route]:
         Route("/inbox", "inbox-page", {"get": pages.inbox}),
         Route("/agents", "agents-page", {"get": pages.agents}, needs=ADMIN),
         Route("/assets/{name}", "asset", {"get": pages.asset}, needs=OPEN),
-        Route("/ui/jobs", "submit", {"post": pages.submit}),
+        Route("/ui/jobs", "submit", {"post": pages.submit}, sends=True),
         Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
         Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}, needs=READ),
     ]
@@ -129,6 +136,10 @@ def _login(login: LoginViews) -> list[Route]:
 
 def _needs(routes: list[Route]) -> Needs:
     return {(route.path, method.upper()): route.needs[method] for route in routes for method in route.methods}
+
+
+def _sending(routes: list[Route]) -> set[tuple[str, str]]:
+    return {(route.path, method) for route in routes if route.sends for method in ("POST", "PUT")}
 
 
 class _View(View):

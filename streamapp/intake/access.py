@@ -6,7 +6,7 @@ declared with it; one that declares nothing is the operators', so that what is f
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Literal, TypeAlias
 
 from aiohttp import hdrs, web
@@ -14,6 +14,7 @@ from aiohttp.typedefs import Middleware
 
 from streamapp.intake.caller import CALLER, Caller, Scope
 from streamapp.intake.keyring import Keyring
+from streamapp.intake.limits import Limits
 from streamapp.intake.refusal import Refused
 from streamapp.intake.sites import refuse_other_sites
 
@@ -32,30 +33,44 @@ Needs: TypeAlias = Mapping[tuple[str, str], Need]
 """What each path, as it was registered, and method needs."""
 
 
-def access(keyring: Keyring, needs: Needs, link_base: str) -> Middleware:
-    """The middleware. `link_base` is how users reach the pages."""
+def access(
+    keyring: Keyring, limits: Limits, needs: Needs, sends: Collection[tuple[str, str]], link_base: str
+) -> Middleware:
+    """The middleware. `sends`: the paths and methods that take new jobs; `link_base`: how users reach the pages."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         need = _need(request, needs)
-        if need != "nothing" and keyring.required:
-            request[CALLER] = caller = await _caller(request, keyring, link_base)
-            _check(caller, need)
-        return await handler(request)
+        if need == "nothing" or not keyring.required:
+            return await handler(request)
+        request[CALLER] = caller = await _caller(request, keyring, link_base)
+        left = limits.take(caller)
+        _check(caller, need)
+        if caller.active_jobs is not None and _route(request) in sends:
+            async with limits.room(caller, request):
+                response = await handler(request)
+        else:
+            response = await handler(request)
+        if left and not response.prepared:
+            response.headers.update(left)
+        return response
 
     return middleware
 
 
+def _route(request: web.Request) -> tuple[str, str]:
+    """The path as it was registered, and the method, HEAD as GET."""
+    resource = request.match_info.route.resource
+    method = hdrs.METH_GET if request.method == hdrs.METH_HEAD else request.method
+    return resource.canonical if resource is not None else "", method
+
+
 def _need(request: web.Request, needs: Needs) -> Need:
-    found = request.match_info
-    if found.http_exception is not None:
+    if request.match_info.http_exception is not None:
         return "key"  # there is nothing here, or not with this method
-    method = request.method
-    if method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+    if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
         return "nothing"  # browsers ask before they send a key (Fetch, 4.8, CORS-preflight fetch)
-    resource = found.route.resource
-    path = resource.canonical if resource is not None else ""
-    return needs.get((path, hdrs.METH_GET if method == hdrs.METH_HEAD else method), "operator")
+    return needs.get(_route(request), "operator")
 
 
 async def _caller(request: web.Request, keyring: Keyring, link_base: str) -> Caller:

@@ -17,11 +17,16 @@ ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for."""
+    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for.
+
+    `per_minute` requests it may send to a worker, and no more jobs while `active_jobs` of its tenant have not ended.
+    """
 
     tenant: str
     scopes: frozenset[Scope]
     key: str | None = None
+    per_minute: int | None = None
+    active_jobs: int | None = None
 
     @property
     def is_operator(self) -> bool:

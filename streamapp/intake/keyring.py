@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from streamapp.errors import ConfigurationError, StoreUnavailable
 from streamapp.intake.caller import Caller, Scope
 from streamapp.settings import Settings
-from streamapp.store import keys
+from streamapp.store import keys, rooms
 from streamapp.store.database import Database
 from streamapp.store.sql import AnyRow
 
@@ -56,6 +56,7 @@ class Keyring:
         self._entries: dict[str, _Entry] = {}
         self._noted: dict[str, float] = {}
         self._any = True
+        self._paused: frozenset[str] = frozenset()
 
     @property
     def required(self) -> bool:
@@ -69,13 +70,17 @@ class Keyring:
 
     async def begin(self) -> None:
         """Look whether there are keys. Raises `ConfigurationError` when there must be one, and `StoreUnavailable`."""
-        self._any = await self._database.read(keys.any_key)
+        self._any, self._paused, _ = await self._database.read(_look, ())
         if self.required and not self._any and not self._settings.is_local:
             raise ConfigurationError(
                 f"STREAMAPP_WEB_HOST is {self._settings.web_host}, where others may reach this worker, and there is no "
                 "API key: make one with `streamapp keys create NAME`, or say "
                 "STREAMAPP_KEYS=off-and-anyone-may-use-this."
             )
+
+    def is_paused(self, tenant: str) -> bool:
+        """Whether no new work of that tenant is taken, as of some seconds ago."""
+        return tenant in self._paused
 
     async def find(self, key: str, *, login: bool = False) -> Caller | None:
         """Who it is that has this key; a `login` is what a browser has in its place. Raises `StoreUnavailable`."""
@@ -118,10 +123,10 @@ class Keyring:
                 logger.exception("looking at the keys raised")
 
     async def refresh(self) -> None:
-        """Read the keys in use, and whether there are keys at all."""
+        """Read the keys in use, whether there are keys at all, and who is paused."""
         since = time.monotonic()
         in_use = [identity for identity, entry in self._entries.items() if entry.used_at > since - IN_USE_S]
-        self._any, rows = await self._database.read(_look, in_use)
+        self._any, self._paused, rows = await self._database.read(_look, in_use)
         fresh = {row.id: self._entry(row, since) for row in rows}
         for identity in in_use:
             if (old := self._entries.get(identity)) and (new := fresh.get(identity)):
@@ -140,7 +145,7 @@ class Keyring:
 
     def _entry(self, row: AnyRow, now: float) -> _Entry:
         scopes = cast("frozenset[Scope]", frozenset(row.scopes.split()))
-        caller = Caller(row.tenant, scopes, row.login_of or row.id)
+        caller = Caller(row.tenant, scopes, row.login_of or row.id, row.per_minute, row.active_jobs)
         return _Entry(row.hash, caller, row.login_of is not None, now, now)
 
     async def _note_use(self) -> None:
@@ -152,5 +157,5 @@ class Keyring:
             self._noted.update(dict.fromkeys(due, now))
 
 
-def _look(connection: Connection, ids: Collection[str]) -> tuple[bool, list[AnyRow]]:
-    return keys.any_key(connection), list(keys.usable(connection, ids)) if ids else []
+def _look(connection: Connection, ids: Collection[str]) -> tuple[bool, frozenset[str], list[AnyRow]]:
+    return keys.any_key(connection), rooms.paused(connection), list(keys.usable(connection, ids)) if ids else []

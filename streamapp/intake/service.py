@@ -32,7 +32,7 @@ RETRY_S = 30
 class Intake:
     """Turns a submission into a job. `publish` is told of each new one; it may fail, the relay will do it then.
 
-    `closed` says in a sentence why no new work is taken now, or None.
+    `closed` says in a sentence why no new work is taken now, or None; `paused`, whether none of a tenant is.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Intake:
         blobs: Blobs,
         publish: Publish,
         closed: Callable[[], str | None] = lambda: None,
+        paused: Callable[[str], bool] = lambda tenant: False,
     ) -> None:
+        self._paused = paused
         self._closed = closed
         self._registry = registry
         self._blobs = blobs
@@ -55,7 +57,7 @@ class Intake:
 
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
-        self._check_open()
+        self._check_open(tenant)
         _check_key(key)
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
@@ -94,7 +96,9 @@ class Intake:
         faults.cross("blob.after")
         return claim
 
-    def _check_open(self) -> None:
+    def _check_open(self, tenant: str) -> None:
+        if self._paused(tenant):
+            raise Refused(403, "This tenant is paused: no new work of it is taken now, and nothing was accepted.")
         reason = self._closed()
         if reason is not None:
             raise Refused(503, f"No new work is taken now, and nothing was accepted. {reason}", retry_after_s=RETRY_S)

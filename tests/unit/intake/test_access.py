@@ -11,6 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 from streamapp.intake.access import Need, access
 from streamapp.intake.caller import Caller, Scope, caller_of
 from streamapp.intake.keyring import Keyring
+from streamapp.intake.limits import Limits
 from streamapp.intake.refusal import Refused
 
 ALL: frozenset[Scope] = frozenset(("submit", "read", "admin"))
@@ -28,6 +29,14 @@ class OneKey:
         return self.caller if key == "right" else None
 
 
+class NoLimits:
+    """Limits that nobody has."""
+
+    def take(self, caller: Caller) -> dict[str, str]:
+        """Nothing."""
+        return {}
+
+
 async def asked(
     path: str, caller: Caller, headers: dict[str, str] | None = None, *, method: str = "GET", required: bool = True
 ) -> int | str:
@@ -37,7 +46,7 @@ async def asked(
         app.router.add_route("*", known, handler)
     request = make_mocked_request(method, path, headers=headers or {"Authorization": "Bearer right"})
     request._match_info = await app.router.resolve(request)
-    guard: Any = access(cast(Keyring, OneKey(caller, required)), NEEDS, "http://here")
+    guard: Any = access(cast(Keyring, OneKey(caller, required)), cast(Limits, NoLimits()), NEEDS, (), "http://here")
     try:
         response = await guard(request, handler)
     except Refused as error:

@@ -1,4 +1,4 @@
-"""Who may: API keys."""
+"""Who may: API keys, tenants that are paused, and an index for how many jobs of a tenant have not ended."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table, the column and the index."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -26,3 +26,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("api_keys_logins", "api_keys", ["login_of", "expires_at"], unique=False)
+    op.add_column("tenants", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
+    active = sa.text("status IN ('queued', 'running')")
+    op.create_index("jobs_active", "jobs", ["tenant"], unique=False, sqlite_where=active, postgresql_where=active)
