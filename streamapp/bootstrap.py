@@ -21,6 +21,7 @@ from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
+from streamapp.intake.recipients import Recipients
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
@@ -99,7 +100,9 @@ def _jobs_app(settings: Settings) -> faust.App:
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
     keyring = Keyring(database, settings)
-    intake = Intake(registry, database, blobs, publisher.accepted, lambda: pressure.reason, keyring.is_paused)
+    recipients = Recipients(database, settings)
+    closed, paused = lambda: pressure.reason, keyring.is_paused
+    intake = Intake(registry, database, blobs, publisher.accepted, closed, paused, recipients)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
     parts = JobsWorker(

@@ -69,6 +69,17 @@ class Settings(BaseSettings):
         "reader@localhost", description="The address used by the old intake's path when a body names none."
     )
 
+    mail_domains: Names = Field(
+        (),
+        description="Domains that a job's e-mail may go to, comma separated; empty: all. STREAMAPP_MAIL_TO always may.",
+    )
+    mail_per_recipient: int = Field(
+        0, ge=0, description="E-mails to one address that jobs of all tenants may ask for in an hour; 0: any number."
+    )
+    mail_per_tenant: int = Field(
+        0, ge=0, description="E-mails that the jobs of one tenant may ask for in an hour; 0: any number."
+    )
+
     web_host: str = Field("127.0.0.1", description="The address that the web views listen on.")
     web_port: int = Field(6066, ge=1, le=65535, description="Their port.")
     public_url: str = Field(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ from streamapp.intake.refusal import Refused
 from streamapp.store import active
 from streamapp.store.database import Database
 
-__all__ = ["Limits"]
+__all__ = ["Limits", "names_of"]
 
 MINUTE_S = 60.0
 FULL_RETRY_S = 2
@@ -73,7 +74,7 @@ class Limits:
             return
         self._coming[caller.tenant] += 1
         try:
-            names = (request.match_info.get("job_id"), request.headers.get("Idempotency-Key"))
+            names = names_of(request.match_info.get("job_id"), request.headers.get("Idempotency-Key"))
             found = await self._database.read(active.look_for_room, caller.tenant, most, *names)
             if found.active + self._coming[caller.tenant] > most and not found.is_there:
                 detail = f"{most} jobs of this tenant have not ended, and with this key there may be no more."
@@ -81,6 +82,15 @@ class Limits:
             yield
         finally:
             self._coming[caller.tenant] -= 1
+
+
+def names_of(job: str | None, key: str | None) -> tuple[str | None, str | None]:
+    """A job's id and idempotency key as the store may have them; None for what can't be one, which it is not asked."""
+    try:
+        job = str(uuid.UUID(job)) if job is not None else None
+    except ValueError:
+        job = None
+    return job, key if key is not None and key.isascii() and key.isprintable() else None
 
 
 def _fields(most: int, left: float) -> dict[str, str]:

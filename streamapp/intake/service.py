@@ -14,6 +14,7 @@ from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import digest, new_job_id
 from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.intake.recipients import Recipients
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
@@ -33,6 +34,7 @@ class Intake:
     """Turns a submission into a job. `publish` is told of each new one; it may fail, the relay will do it then.
 
     `closed` says in a sentence why no new work is taken now, or None; `paused`, whether none of a tenant is.
+    `recipients` say who may be sent e-mails; everybody, without them.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Intake:
         publish: Publish,
         closed: Callable[[], str | None] = lambda: None,
         paused: Callable[[str], bool] = lambda tenant: False,
+        recipients: Recipients | None = None,
     ) -> None:
+        self._recipients = recipients
         self._paused = paused
         self._closed = closed
         self._registry = registry
@@ -59,6 +63,12 @@ class Intake:
         """
         self._check_open(tenant)
         _check_key(key)
+        if submission.email is None or self._recipients is None:
+            return await self._accept(tenant, submission, key, job_id)
+        async with self._recipients.room(tenant, submission.email, job_id, key):
+            return await self._accept(tenant, submission, key, job_id)
+
+    async def _accept(self, tenant: str, submission: Submission, key: str | None, job_id: str | None) -> Reservation:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)

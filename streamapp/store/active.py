@@ -33,5 +33,5 @@ def look_for_room(connection: Connection, tenant: str, most: int, job: str | Non
 
 def is_there(connection: Connection, tenant: str, job: str | None, key: str | None) -> bool:
     """Whether a tenant has a job with that id, or with that idempotency key."""
-    named = job is not None and connection.execute(NAMED, {"of_tenant": tenant, "of_job": job.lower()}).scalar_one()
+    named = job is not None and connection.execute(NAMED, {"of_tenant": tenant, "of_job": job}).scalar_one()
     return named or (key is not None and connection.execute(KEYED, {"of_tenant": tenant, "of_key": key}).scalar_one())

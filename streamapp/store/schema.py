@@ -114,6 +114,13 @@ jobs = Table(
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
+    Index(
+        "jobs_by_email",
+        "email",
+        "created_at",
+        sqlite_where=text("email IS NOT NULL"),
+        postgresql_where=text("email IS NOT NULL"),
+    ),
     Index("jobs_active", "tenant", sqlite_where=text(ACTIVE), postgresql_where=text(ACTIVE)),
     Index(
         "jobs_by_work",

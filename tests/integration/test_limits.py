@@ -1,9 +1,10 @@
-"""A key's limits and a tenant's pause, on the real worker."""
+"""A key's limits, a tenant's pause and the limits of e-mails, on the real worker."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -22,6 +23,7 @@ JOB = {"task": "echo", "text": "A line."}
 def limited(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A worker that asks for keys."""
     settings = {"STREAMAPP_ONLY_TASKS": "echo", "STREAMAPP_DEFAULT_TASK": "echo", "STREAMAPP_DEVICE": "cpu"}
+    settings |= {"STREAMAPP_MAIL_DOMAINS": "localhost, example.org", "STREAMAPP_MAIL_PER_RECIPIENT": "2"}
     with Deployment(broker, tmp_path_factory.mktemp("limited"), settings) as running:
         yield running
 
@@ -52,7 +54,7 @@ def test_a_paused_tenant_and_its_active_jobs(limited: Deployment) -> None:
     def hold(connection: Connection) -> None:
         rooms.pause(connection, "carl", True)
         for job in ids:
-            fields = {"params": "{}", "name": None, "media_type": "text/plain", "body_hash": "b"}
+            fields: dict[str, Any] = {"params": "{}", "name": None, "media_type": "text/plain", "body_hash": "b"}
             reserve(connection, NewJob("carl", job, "echo", document=inline(b"Hello."), size=6, **fields))
 
     def post(key: str) -> int:
@@ -73,3 +75,20 @@ def test_a_paused_tenant_and_its_active_jobs(limited: Deployment) -> None:
     database.close()
     until(lambda: all(status(each) == "succeeded" for each in ids), 60.0, "the jobs that waited")
     until(lambda: post(most) == 202, 20.0, "the key to have room again")
+
+
+def test_who_may_be_sent_how_many_e_mails(limited: Deployment) -> None:
+    """Another domain is a 422 and the third to an address a 429, both naming it; what was accepted may be repeated."""
+    other = limited.http.post("/v1/jobs", json={**JOB, "email": "victim@elsewhere.example"})
+    assert (other.status_code, other.json()["errors"][0]["field"]) == (422, "email")
+    old = limited.http.post("/kafka/pushToConsumers", json={"text": "Hello.", "email": "victim@elsewhere.example"})
+    assert old.status_code == 422
+
+    first, second, third = (str(uuid.uuid4()) for _ in range(3))
+    body = {**JOB, "email": "reader@example.org"}
+    assert [limited.http.put(f"/v1/jobs/{job}", json=body).status_code for job in (first, second)] == [202, 202]
+    full = limited.http.put(f"/v1/jobs/{third}", json=body)
+    assert (full.status_code, full.json()["errors"][0]["field"], full.headers["Retry-After"]) == (429, "email", "600")
+    assert limited.http.get(f"/v1/jobs/{third}").status_code == 404
+    assert limited.http.put(f"/v1/jobs/{first}", json=body).status_code == 202
+    assert limited.http.put(f"/v1/jobs/{third}", json={**body, "email": "other@example.org"}).status_code == 202

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from streamapp.intake import limits as module
 from streamapp.intake.caller import LOCAL, Caller
-from streamapp.intake.limits import Limits
+from streamapp.intake.limits import Limits, names_of
 from streamapp.intake.refusal import Refused
 from streamapp.store import jobs
 from streamapp.store.active import COUNT
@@ -103,12 +104,18 @@ async def test_many_at_once_do_not_slip_by(database: Database) -> None:
 async def test_what_is_there_may_be_sent_again(database: Database) -> None:
     """I expect a repeated request to need no room: its job has it already. One of another tenant's does."""
     limits, anna = Limits(database), caller(active_jobs=1)
-    run = reserved(database, idempotency_key="mine")
+    run = reserved(database, id=str(uuid.uuid4()), idempotency_key="mine")
     assert await send(limits, anna, job=run.job.upper())
     assert await send(limits, anna, key="mine")
-    assert not await send(limits, anna, job="another", key="another")
+    assert not await send(limits, anna, job=str(uuid.uuid4()), key="another")
     reserved(database, "bert")
     assert not await send(limits, caller("bert", active_jobs=1), job=run.job, key="mine")
+
+
+@pytest.mark.parametrize("text", ["\0", "\udcff", "é", "job\n"])
+def test_what_can_name_no_job_is_not_looked_for(text: str) -> None:
+    """I expect the store not to be asked for what it can't even hold."""
+    assert names_of(text, text) == (None, None)
 
 
 def test_counting_takes_the_index(database: Database) -> None:

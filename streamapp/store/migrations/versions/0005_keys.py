@@ -1,4 +1,4 @@
-"""Who may: API keys, tenants that are paused, and an index for how many jobs of a tenant have not ended."""
+"""Who may: API keys, tenants that are paused, and indexes of the jobs that have not ended and those with an e-mail."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the table, the column and the index."""
+    """Make the table, the column and the indexes."""
     op.create_table(
         "api_keys",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -29,3 +29,6 @@ def upgrade() -> None:
     op.add_column("tenants", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
     active = sa.text("status IN ('queued', 'running')")
     op.create_index("jobs_active", "jobs", ["tenant"], unique=False, sqlite_where=active, postgresql_where=active)
+    mailed = sa.text("email IS NOT NULL")
+    columns = ["email", "created_at"]
+    op.create_index("jobs_by_email", "jobs", columns, unique=False, sqlite_where=mailed, postgresql_where=mailed)
