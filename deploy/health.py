@@ -3,16 +3,18 @@
 Usage: python health.py jobs|model URL
 
 ``jobs`` asks the worker at URL whether it is ready. ``model`` asks it whether it has lately heard of a model worker on
-this host: those have no port of their own, and one that hangs is not heard of.
+this host: those have no port of their own, and one that hangs is not heard of. Where API keys are asked for, it
+needs one with the scope admin in STREAMAPP_API_KEY.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 __all__ = ["main"]
 
@@ -32,7 +34,9 @@ def main(role: str, url: str) -> str | None:
 
 
 def _get(url: str) -> Any:
-    with urlopen(url, timeout=TIMEOUT_S) as answer:  # a status of 400 or more raises HTTPError, which is an OSError
+    key = os.environ.get("STREAMAPP_API_KEY", "")
+    request = Request(url, headers={"Authorization": f"Bearer {key}"} if key else {})
+    with urlopen(request, timeout=TIMEOUT_S) as answer:  # a status of 400 or more raises HTTPError, which is an OSError
         return json.load(answer)
 
 

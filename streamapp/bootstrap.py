@@ -17,8 +17,11 @@ from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
+from streamapp.intake.keyring import Keyring
+from streamapp.intake.limits import Limits
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
+from streamapp.intake.recipients import Recipients
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
@@ -96,13 +99,17 @@ def _jobs_app(settings: Settings) -> faust.App:
     )
     desk = LetterDesk(database, raw_sender(app))
     pressure = Pressure(database, settings)
-    intake = Intake(registry, database, blobs, publisher.accepted, closed=lambda: pressure.reason)
+    keyring = Keyring(database, settings)
+    recipients = Recipients(database, settings)
+    closed, paused = lambda: pressure.reason, keyring.is_paused
+    intake = Intake(registry, database, blobs, publisher.accepted, closed, paused, recipients)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
-    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    parts.ready = keyring.begin
+    parts.keepers = [keyring.run, pressure.run, lambda: lifetimes.look(settings, predictors)]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -127,6 +134,6 @@ def _jobs_app(settings: Settings) -> faust.App:
     ).run
     api = Api(settings, registry, intake, database, progress, insight)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages)
+    pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required))
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, keyring, Limits(database))
     return app

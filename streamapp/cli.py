@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
+from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.cli_tenants import tenants
@@ -82,7 +83,7 @@ def submit(
         "params": json.dumps(_params(params)) if params else None,
         "fresh": "true" if fresh else None,
     }
-    with Client(url or settings.link_base) as client:
+    with _client(url) as client:
         given = {field: value for field, value in fields.items() if value is not None}
         job_id = client.submit(file, task=task or settings.default_task, fields=given, key=key)
         click.echo(f"job {job_id}", err=wait)
@@ -95,7 +96,7 @@ def submit(
 @click.option("--url", help="Where the API is.")
 def jobs(limit: int, url: str | None) -> None:
     """List the newest jobs."""
-    with Client(url or load_settings().link_base) as client:
+    with _client(url) as client:
         page = client.jobs(limit)
     for job in page.items:
         done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
@@ -112,7 +113,7 @@ def jobs(limit: int, url: str | None) -> None:
 @click.option("--url", help="Where the API is.")
 def job(job_id: str, wait: bool, url: str | None) -> None:
     """Show job ID as JSON."""
-    with Client(url or load_settings().link_base) as client:
+    with _client(url) as client:
         found = _wait(client, job_id) if wait else client.job(job_id)
     click.echo(found.model_dump_json(indent=2))
 
@@ -167,6 +168,12 @@ cli.add_command(deliveries)
 cli.add_command(backup)
 cli.add_command(rewind)
 cli.add_command(tenants)
+cli.add_command(keys)
+
+
+def _client(url: str | None) -> Client:
+    settings = load_settings()
+    return Client(url or settings.link_base, api_key=settings.api_key)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:

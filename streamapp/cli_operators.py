@@ -31,7 +31,8 @@ def _filtered(command: Command) -> Command:
 
 
 def _client(url: str | None) -> Client:
-    return Client(url or load_settings().link_base)
+    settings = load_settings()
+    return Client(url or settings.link_base, api_key=settings.api_key)
 
 
 def _filter(**wanted: str | None) -> dict[str, str]:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 
+from streamapp.cli_store import LONGEST_NAME, open_store
 from streamapp.settings import load_settings
 from streamapp.store import rooms
-from streamapp.store.database import Database
-from streamapp.store.migrate import migrate
 
 __all__ = ["tenants"]
-
-LONGEST_NAME = 64
-
-
-@contextmanager
-def _store() -> Iterator[Database]:
-    database = Database(load_settings().store_url)
-    try:
-        migrate(database)
-        yield database
-    finally:
-        database.close()
 
 
 @click.group()
@@ -36,12 +20,13 @@ def tenants() -> None:
 def list_tenants() -> None:
     """List them, with what they have running and queued."""
     usual = load_settings().tenant_running
-    with _store() as database:
+    with open_store() as database:
         rows = database.read_sync(rooms.tenants_of)
     for row in rows:
         limit = usual if row.running is None else row.running
         most = f"of {limit} at most" if limit else "of any number"
-        click.echo(f"{row.tenant:<24}  weight {row.weight:g}  {row.active} running {most}  {row.queued} queued")
+        held = "  paused" if row.paused else ""
+        click.echo(f"{row.tenant:<24}  weight {row.weight:g}  {row.active} running {most}  {row.queued} queued{held}")
     if not rows:
         click.echo("None.")
 
@@ -58,8 +43,32 @@ def set_tenant(name: str, weight: float | None, running: str | None) -> None:
         raise click.UsageError("Say --weight, --running or both.")
     if running not in (None, "usual") and not (running.isascii() and running.isdigit() and len(running) < 7):
         raise click.BadParameter(f"{running!r} is neither a number from 0 nor `usual`", param_hint="--running")
+    _check_name(name)
+    limit = None if running in (None, "usual") else int(running)
+    with open_store() as database:
+        database.write_sync(rooms.set_tenant, name, weight, limit, usual=running == "usual")
+
+
+@tenants.command()
+@click.argument("name")
+def pause(name: str) -> None:
+    """Take no new jobs of tenant NAME, and begin no more work on those that it has."""
+    _check_name(name)
+    with open_store() as database:
+        database.write_sync(rooms.pause, name, True)
+    click.echo(f"tenant {name} is paused; what is in work now still comes to its end")
+
+
+@tenants.command()
+@click.argument("name")
+def resume(name: str) -> None:
+    """Let tenant NAME go on."""
+    _check_name(name)
+    with open_store() as database:
+        database.write_sync(rooms.pause, name, False)
+    click.echo(f"tenant {name} goes on")
+
+
+def _check_name(name: str) -> None:
     if not 0 < len(name) <= LONGEST_NAME:
         raise click.BadParameter(f"a name has 1 to {LONGEST_NAME} characters", param_hint="NAME")
-    limit = None if running in (None, "usual") else int(running)
-    with _store() as database:
-        database.write_sync(rooms.set_tenant, name, weight, limit, usual=running == "usual")

@@ -36,8 +36,9 @@ class ApiUnreachable(Transient):
 class Client:
     """Speaks to one deployment. Use it as a context manager, or close it."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=base_url, timeout=timeout_s)
+    def __init__(self, base_url: str, *, api_key: str = "", timeout_s: float = 60.0) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=base_url, timeout=timeout_s, headers=headers)
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import ipaddress
 import json
 import os
 import re
@@ -68,11 +69,28 @@ class Settings(BaseSettings):
         "reader@localhost", description="The address used by the old intake's path when a body names none."
     )
 
+    mail_domains: Names = Field(
+        (),
+        description="Domains that a job's e-mail may go to, comma separated; empty: all. STREAMAPP_MAIL_TO always may.",
+    )
+    mail_per_recipient: int = Field(
+        0, ge=0, description="E-mails to one address that jobs of all tenants may ask for in an hour; 0: any number."
+    )
+    mail_per_tenant: int = Field(
+        0, ge=0, description="E-mails that the jobs of one tenant may ask for in an hour; 0: any number."
+    )
+
     web_host: str = Field("127.0.0.1", description="The address that the web views listen on.")
     web_port: int = Field(6066, ge=1, le=65535, description="Their port.")
     public_url: str = Field(
         "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
     )
+    keys: Literal["auto", "required", "off", "off-and-anyone-may-use-this"] = Field(
+        "auto",
+        description="Whether API keys are asked for. auto: as soon as there is one, and always where others may "
+        "reach STREAMAPP_WEB_HOST. required: always. off: never, on this machine alone; the longer words: anywhere.",
+    )
+    api_key: str = Field("", repr=False, description="The API key that the commands send.")
     cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
     max_body_bytes: int = Field(32 * MiB, ge=1024, description="The largest request body, after decompression.")
 
@@ -182,6 +200,15 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _open_to_this_machine_alone(self) -> Settings:
+        if self.keys == "off" and not self.is_local:
+            raise ValueError(
+                f"STREAMAPP_KEYS=off is for this machine alone, and STREAMAPP_WEB_HOST is {self.web_host!r}; say "
+                "STREAMAPP_KEYS=off-and-anyone-may-use-this if that is wanted"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _lifetimes_in_order(self) -> Settings:
         if 0 < self.keep_jobs_days < self.topic_days:
             raise ValueError(
@@ -212,6 +239,14 @@ class Settings(BaseSettings):
     def blobs(self) -> str:
         """The blob store's URL, with the default filled in."""
         return self.blob_url or (self.home / "blobs").as_uri()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the web views listen where this machine alone reaches them."""
+        try:
+            return ipaddress.ip_address(self.web_host).is_loopback
+        except ValueError:
+            return self.web_host == "localhost"
 
     @property
     def worker_log_level(self) -> str:

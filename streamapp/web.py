@@ -2,53 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import faust
 from aiohttp import web
 from faust.web import View
+from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
+from streamapp.intake.access import Need, Needs, access
 from streamapp.intake.bodies import body_schemas
 from streamapp.intake.http import Api
+from streamapp.intake.keyring import Keyring
 from streamapp.intake.legacy import legacy_submission
-from streamapp.intake.openapi import Call, describe, served
+from streamapp.intake.limits import Limits
+from streamapp.intake.openapi import Call, describe, served, template_of
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.settings import Settings
+from streamapp.ui.login import LoginViews
 from streamapp.ui.views import PageViews
 
 __all__ = ["routes"]
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 
+#: What a route needs, by method: of the keys' scopes, unless it says otherwise.
+USUAL: Mapping[str, Need] = {"get": "read", "post": "submit", "put": "submit", "delete": "submit"}
+READ: Mapping[str, Need] = {"get": "read", "post": "read"}
+ADMIN: Mapping[str, Need] = {"get": "admin", "post": "admin"}
+OPERATOR: Mapping[str, Need] = {"get": "operator", "post": "operator"}
+OPEN: Mapping[str, Need] = {"get": "nothing", "post": "nothing"}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path, and what answers its methods."""
+    """A path, what answers its methods, and what they need of a key; whether its POST and PUT take new jobs."""
 
     path: str
     name: str
     methods: dict[str, Handler]
     cors: bool = False
+    needs: Mapping[str, Need] = field(default_factory=lambda: USUAL)
+    sends: bool = False
 
 
 def routes(
-    app: faust.App, settings: Settings, api: Api, probes: Probes, operators: Operators, pages: PageViews
+    app: faust.App,
+    settings: Settings,
+    api: Api,
+    probes: Probes,
+    operators: Operators,
+    pages: PageViews,
+    keyring: Keyring,
+    limits: Limits,
 ) -> None:
-    """Register every view, and the middleware that turns what they raise into answers."""
+    """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
-    server.web_app.middlewares.append(problems(pages.problem))
+    server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
+    described = _api(api) + _probes(probes) + _operators(operators)
+    document = describe(list(_calls(described)), body_schemas(api.registry))
+    every = described + _described(document, pages) + _pages(pages)
+    every += _login(LoginViews(keyring, pages.pages, settings.link_base))
+    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base)
+    server.web_app.middlewares.extend((problems(pages.problem), guard))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    api_routes = _api(api) + _probes(probes) + _operators(operators)
-    document = describe(
-        [Call(route.path, *each) for route in api_routes for each in route.methods.items()], body_schemas(api.registry)
-    )
-    for route in [*api_routes, *_described(document, pages), *_pages(pages)]:
+    for route in every:
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -56,38 +79,46 @@ def routes(
 
 def _api(api: Api) -> list[Route]:
     return [
-        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True),
+        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True, sends=True),
         Route(
-            "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
+            "/v1/jobs/{job_id}",
+            "job",
+            {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job},
+            cors=True,
+            sends=True,
         ),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": api.get_plot}, cors=True),
         Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": api.get_attachment}, cors=True),
         Route("/v1/notifications", "notifications", {"get": api.list_notifications}, cors=True),
-        Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True),
+        Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True, needs=READ),
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
-        Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True),
-        Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
+        Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True, needs=ADMIN),
+        Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True, sends=True),
     ]
 
 
 def _probes(probes: Probes) -> list[Route]:
     return [
-        Route("/healthz", "health", {"get": probes.health}),
-        Route("/readyz", "ready", {"get": probes.ready}),
-        Route("/metrics", "metrics", {"get": probes.metrics}),
+        Route("/healthz", "health", {"get": probes.health}, needs=OPEN),
+        Route("/readyz", "ready", {"get": probes.ready}, needs=OPEN),
+        Route("/metrics", "metrics", {"get": probes.metrics}, needs=OPERATOR),
     ]
 
 
 def _operators(operators: Operators) -> list[Route]:
     return [
-        Route("/v1/dead-letters", "dead-letters", {"get": operators.list_letters}),
-        Route("/v1/dead-letters/redrive", "redrive-letters", {"post": operators.redrive_letters}),
-        Route("/v1/dead-letters/discard", "discard-letters", {"post": operators.discard_letters}),
-        Route(r"/v1/dead-letters/{letter:\d+}", "dead-letter", {"get": operators.show_letter}),
-        Route(r"/v1/dead-letters/{letter:\d+}/redrive", "redrive-letter", {"post": operators.redrive_letter}),
-        Route(r"/v1/dead-letters/{letter:\d+}/discard", "discard-letter", {"post": operators.discard_letter}),
-        Route("/v1/deliveries/parked", "parked", {"get": operators.list_parked}),
-        Route("/v1/deliveries/{delivery}/{how}", "settle", {"post": operators.settle}),
+        Route("/v1/dead-letters", "dead-letters", {"get": operators.list_letters}, needs=ADMIN),
+        Route("/v1/dead-letters/redrive", "redrive-letters", {"post": operators.redrive_letters}, needs=ADMIN),
+        Route("/v1/dead-letters/discard", "discard-letters", {"post": operators.discard_letters}, needs=ADMIN),
+        Route(r"/v1/dead-letters/{letter:\d+}", "dead-letter", {"get": operators.show_letter}, needs=ADMIN),
+        Route(
+            r"/v1/dead-letters/{letter:\d+}/redrive", "redrive-letter", {"post": operators.redrive_letter}, needs=ADMIN
+        ),
+        Route(
+            r"/v1/dead-letters/{letter:\d+}/discard", "discard-letter", {"post": operators.discard_letter}, needs=ADMIN
+        ),
+        Route("/v1/deliveries/parked", "parked", {"get": operators.list_parked}, needs=ADMIN),
+        Route("/v1/deliveries/{delivery}/{how}", "settle", {"post": operators.settle}, needs=ADMIN),
     ]
 
 
@@ -103,12 +134,36 @@ def _pages(pages: PageViews) -> list[Route]:
         Route("/", "home-page", {"get": pages.home}),
         Route("/jobs/{job_id}", "job-page", {"get": pages.job}),
         Route("/inbox", "inbox-page", {"get": pages.inbox}),
-        Route("/agents", "agents-page", {"get": pages.agents}),
-        Route("/assets/{name}", "asset", {"get": pages.asset}),
-        Route("/ui/jobs", "submit", {"post": pages.submit}),
+        Route("/agents", "agents-page", {"get": pages.agents}, needs=ADMIN),
+        Route("/assets/{name}", "asset", {"get": pages.asset}, needs=OPEN),
+        Route("/ui/jobs", "submit", {"post": pages.submit}, sends=True),
         Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
-        Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}),
+        Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}, needs=READ),
     ]
+
+
+def _login(login: LoginViews) -> list[Route]:
+    return [
+        Route("/login", "login", {"get": login.show, "post": login.log_in}, needs=OPEN),
+        Route("/logout", "logout", {"post": login.log_out}, needs=OPEN),
+    ]
+
+
+def _calls(routes: list[Route]) -> Iterator[Call]:
+    for route in routes:
+        for method, handler in route.methods.items():
+            need = route.needs[method]
+            yield Call(route.path, method, handler, None if need == "nothing" else need)
+
+
+def _needs(routes: list[Route]) -> Needs:
+    return {
+        (template_of(route.path), method.upper()): route.needs[method] for route in routes for method in route.methods
+    }
+
+
+def _sending(routes: list[Route]) -> set[tuple[str, str]]:
+    return {(template_of(route.path), method) for route in routes if route.sends for method in ("POST", "PUT")}
 
 
 class _View(View):

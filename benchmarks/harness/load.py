@@ -22,14 +22,16 @@ __all__ = ["Shot", "accepted_per_second", "open_loop", "post_all"]
 LONGEST_S = 120.0
 
 
-async def accepted_per_second(url: str, make: Callable[[], bytes], connections: int, seconds: float) -> float:
+async def accepted_per_second(
+    url: str, make: Callable[[], bytes], connections: int, seconds: float, key: str = ""
+) -> float:
     """Requests a second that are answered with 2xx, over that many connections, each with one at a time.
 
-    Raises RuntimeError for any other answer.
+    Each sends the API `key`, if there is one. Raises RuntimeError for any other answer.
     """
     end = time.monotonic() + seconds
     started = time.monotonic()
-    counts = await asyncio.gather(*(_keep_posting(url, make, end) for _ in range(connections)))
+    counts = await asyncio.gather(*(_keep_posting(url, make, end, key) for _ in range(connections)))
     return sum(counts) / (time.monotonic() - started)
 
 
@@ -79,8 +81,8 @@ async def open_loop(url: str, bodies: Sequence[Mapping[str, Any] | bytes], rate:
         return list(await asyncio.gather(*itertools.starmap(shoot, enumerate(bodies))))
 
 
-async def _keep_posting(url: str, make: Callable[[], bytes], end: float) -> int:
-    connection = _Connection(url)
+async def _keep_posting(url: str, make: Callable[[], bytes], end: float, key: str) -> int:
+    connection = _Connection(url, key)
     count = 0
     while time.monotonic() < end:
         await connection.post(make())
@@ -92,10 +94,12 @@ async def _keep_posting(url: str, make: Callable[[], bytes], end: float) -> int:
 class _Connection:
     """One connection that is kept open, and opened anew when the service has closed it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, key: str = "") -> None:
         parts = urlsplit(url)
         self._place = (parts.hostname, parts.port)
         head = f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
+        if key:
+            head += f"Authorization: Bearer {key}\r\n"
         self._head = head.encode() + b"Content-Length: "
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 

@@ -11,6 +11,7 @@ from benchmarks.harness.services import Origin, PausedOurs, Service
 from benchmarks.results import percentile
 from benchmarks.stage import Sample, Stage
 from streamapp.testing.deployment import until
+from streamapp.testing.keys import make_key
 
 __all__ = ["accepted", "breathing"]
 
@@ -19,24 +20,25 @@ WARM_UP = 0.1  # of the measured time
 
 
 def accepted(stage: Stage) -> Iterator[Mapping[str, Sample]]:
-    """Row 3: the agents of both are paused, all of the intake is on."""
+    """Row 3: the agents of both are paused, all of the intake is on: ours asks for a key, origin knows none."""
     stage.folder.joinpath("intake").mkdir()
     with (
         PausedOurs(stage.broker, stage.folder / "intake", stage.sink) as ours,
         Origin(stage.broker, stage.folder / "origin-intake", stage.sink, consumers=False) as origin,
     ):
         origin.until_ready()
-        for service in (ours, origin):
-            _accepted(stage, service, WARM_UP)
+        key = make_key(ours, scopes=("submit",))
+        _accepted(stage, ours, key, WARM_UP)
+        _accepted(stage, origin, "", WARM_UP)
         for _ in range(stage.runs):
-            yield {"3": Sample(_accepted(stage, ours), _accepted(stage, origin))}
+            yield {"3": Sample(_accepted(stage, ours, key), _accepted(stage, origin, ""))}
 
 
-def _accepted(stage: Stage, service: Service, share: float = 1.0) -> float:
+def _accepted(stage: Stage, service: Service, key: str, share: float = 1.0) -> float:
     stage.say(f"posting to {type(service).__name__}")
     make = stage.texts.small_bodies(email=stage.texts.address())
     seconds = stage.sizes.accept_s * share
-    return asyncio.run(accepted_per_second(service.jobs_url, make, stage.sizes.connections, seconds))
+    return asyncio.run(accepted_per_second(service.jobs_url, make, stage.sizes.connections, seconds, key))
 
 
 def breathing(stage: Stage) -> Iterator[Mapping[str, Sample]]:

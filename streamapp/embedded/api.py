@@ -22,9 +22,12 @@ def base_url(host: str, port: int) -> str:
 class Api:
     """A client for one worker; close it."""
 
-    def __init__(self, base: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, base: str, transport: httpx.AsyncBaseTransport | None = None, key: str = "") -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         # trust_env=False: a proxy of the environment has no part in calls to this machine
-        self._client = httpx.AsyncClient(base_url=base, timeout=10.0, trust_env=False, transport=transport)
+        self._client = httpx.AsyncClient(
+            base_url=base, timeout=10.0, trust_env=False, transport=transport, headers=headers
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -65,7 +68,10 @@ class Api:
     async def count_jobs(self) -> tuple[int, bool]:
         """How many jobs it lists, and whether there are more than a page of them."""
         try:
-            answer = (await self._client.get("/v1/jobs", params={"limit": 100})).raise_for_status().json()
+            response = await self._client.get("/v1/jobs", params={"limit": 100})
+            answer = response.raise_for_status().json()
+        except httpx.HTTPStatusError as error:
+            raise StartError(f"The worker does not list its jobs: {_detail(response)}") from error
         except httpx.HTTPError as error:
             raise StartError(f"The worker can't list its jobs: {type(error).__name__}.") from error
         return len(answer["items"]), bool(answer.get("next"))

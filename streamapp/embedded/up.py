@@ -87,7 +87,7 @@ class Up:
         settings = self._settings.model_copy(update={"broker": await self._start_broker()})
         await self._provision(settings)
         settings = settings.model_copy(update={"smtp_url": await self._start_mailbox()})
-        api = Api(base_url(settings.web_host, settings.web_port))
+        api = Api(base_url(settings.web_host, settings.web_port), key=settings.api_key)
         try:
             await self._start_worker(settings, api)
             await self._watch.during(self._greet(api))
@@ -160,7 +160,8 @@ class Up:
         if self._broker is not None:
             self._screen.line(f"The broker      {self._broker.address} (STREAMAPP_BROKER for other commands)")
         self._screen.line(f"The logs        {settings.home / 'logs'}")
-        self._screen.line(f"The next job    {curl_line(settings.link_base, settings.mail_to, settings.default_task)}")
+        line = curl_line(settings.link_base, settings.mail_to, settings.default_task, with_key=bool(settings.api_key))
+        self._screen.line(f"The next job    {line}")
         self._is_up = True
         self._screen.line("Ctrl-C stops everything.")
 

@@ -41,12 +41,13 @@ def is_first_start(home: Path) -> bool:
     return not _marker(home).exists()
 
 
-def curl_line(base: str, email: str, task: str = TASK) -> str:
+def curl_line(base: str, email: str, task: str = TASK, *, with_key: bool = False) -> str:
     """A line to copy: it sends the shipped story; another file is the only thing to change in it."""
     file = story()
     here = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
     upload = shlex.quote(f"file=@{here}")
-    return f"curl -F task={shlex.quote(task)} -F {upload} -F email={shlex.quote(email)} {base}/v1/jobs"
+    key = '-H "Authorization: Bearer $STREAMAPP_API_KEY" ' if with_key else ""
+    return f"curl {key}-F task={shlex.quote(task)} -F {upload} -F email={shlex.quote(email)} {base}/v1/jobs"
 
 
 async def first_job(api: Api, screen: Screen, home: Path, mailbox: Path | None, email: str) -> None:

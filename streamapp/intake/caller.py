@@ -13,17 +13,33 @@ __all__ = ["ALL_SCOPES", "CALLER", "LOCAL", "Caller", "Scope", "caller_of"]
 
 Scope = Literal["submit", "read", "admin"]
 ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
-CALLER = "streamapp.caller"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for."""
+    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for.
+
+    `per_minute` requests it may send to a worker, and no more jobs while `active_jobs` of its tenant have not ended.
+    """
 
     tenant: str
     scopes: frozenset[Scope]
     key: str | None = None
+    per_minute: int | None = None
+    active_jobs: int | None = None
 
+    @property
+    def is_operator(self) -> bool:
+        """Whether it looks after the whole service: an admin of the default tenant."""
+        return self.tenant == DEFAULT_TENANT and "admin" in self.scopes
+
+    @property
+    def sees(self) -> str | None:
+        """The tenant whose dead letters and parked e-mails it sees; None: everybody's, and what is nobody's."""
+        return None if self.is_operator else self.tenant
+
+
+CALLER = web.RequestKey("caller", Caller)
 
 LOCAL = Caller(DEFAULT_TENANT, ALL_SCOPES)
 """Who asks where no keys are asked for: this machine alone."""

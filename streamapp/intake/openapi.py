@@ -19,7 +19,7 @@ from pydantic.json_schema import models_json_schema
 from streamapp.intake.operation import JSON, Answer, Operation, Schema, operation_of
 from streamapp.resources import Problem
 
-__all__ = ["Call", "describe", "served"]
+__all__ = ["Call", "describe", "served", "template_of"]
 
 PROBLEM = "application/problem+json"
 TEMPLATE = "#/components/schemas/{model}"
@@ -60,7 +60,7 @@ def describe(calls: Sequence[Call], schemas: Mapping[str, Any] = NOTHING) -> dic
     names, found = models_json_schema(list(models), ref_template=TEMPLATE)
     paths: dict[str, dict[str, Any]] = {}
     for call, told in marked:
-        paths.setdefault(PATTERN.sub(r"{\1}", call.path), {})[call.method] = _operation(call, told, names)
+        paths.setdefault(template_of(call.path), {})[call.method] = _operation(call, told, names)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -77,6 +77,11 @@ def describe(calls: Sequence[Call], schemas: Mapping[str, Any] = NOTHING) -> dic
             },
         },
     }
+
+
+def template_of(path: str) -> str:
+    """A registered path without the patterns of its parameters: as OpenAPI writes it, and aiohttp its resource."""
+    return PATTERN.sub(r"{\1}", path)
 
 
 def served(document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -132,7 +137,7 @@ def _in_path(path: str) -> list[dict[str, Any]]:
     patterns = dict(PATTERN.findall(path))
     return [
         {"name": name, "in": "path", "required": True, "schema": _segment(patterns.get(name))}
-        for name in PARAMETER.findall(PATTERN.sub(r"{\1}", path))
+        for name in PARAMETER.findall(template_of(path))
     ]
 
 

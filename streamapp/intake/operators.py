@@ -1,4 +1,7 @@
-"""What operators do over HTTP: dead letters, and mail that is parked in doubt."""
+"""What admins do over HTTP: dead letters, and mail that is parked in doubt.
+
+Operators see everybody's. An admin of another tenant sees that tenant's; the others are to it as if they did not exist.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
 from streamapp.errors import BrokerUnavailable
+from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.operation import JSON, Answer, operation
 from streamapp.intake.query import Query, read_query
@@ -76,7 +80,7 @@ class Operators:
     )
     async def list_letters(self, request: web.Request) -> web.Response:
         """GET /v1/dead-letters?state=&topic=&job=&reason=&cursor=."""
-        rows = await self.desk.matching(_filter(read_query(request, LetterQuery)), PAGE + 1)
+        rows = await self.desk.matching(_filter(request, read_query(request, LetterQuery)), PAGE + 1)
         page = DeadLetterList(
             items=[present_dead_letter(row) for row in rows[:PAGE]],
             next=str(rows[PAGE - 1].id) if len(rows) > PAGE else None,
@@ -86,7 +90,7 @@ class Operators:
     @operation("One dead letter, with its bytes", {200: Answer("It.", DeadLetterResource)}, problems=PATH)
     async def show_letter(self, request: web.Request, letter: str) -> web.Response:
         """GET /v1/dead-letters/{id}: with the message's bytes."""
-        row = await self._row(letter)
+        row = await self._row(request, letter)
         resource = present_dead_letter(row)
         resource.value = None if row.value is None else base64.b64encode(row.value).decode("ascii")
         return _json(resource.model_dump_json())
@@ -94,12 +98,12 @@ class Operators:
     @operation("Put one back on its topic", {200: Answer("It, redriven.", DeadLetterResource)}, problems=LETTER)
     async def redrive_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/redrive."""
-        return await self._redrive(await self._row(letter))
+        return await self._redrive(await self._row(request, letter))
 
     @operation("Give one up for good", {200: Answer("It, discarded.", DeadLetterResource)}, problems=LETTER)
     async def discard_letter(self, request: web.Request, letter: str) -> web.Response:
         """POST /v1/dead-letters/{id}/discard."""
-        row = await self._row(letter)
+        row = await self._row(request, letter)
         if not await self.desk.discard(row):
             raise Refused(409, f"Dead letter {row.id} is not open; it is {row.state}.")
         return await self.show_letter(request, letter)
@@ -114,7 +118,7 @@ class Operators:
     async def redrive_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/redrive: all that match the body's filter."""
         done, refused = 0, 0
-        for row in await self.desk.matching(_filter(await _body(request)), BULK):
+        for row in await self.desk.matching(_filter(request, await _body(request)), BULK):
             try:
                 await self._redrive(row)
                 done += 1
@@ -133,13 +137,13 @@ class Operators:
     )
     async def discard_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/discard: all that match the body's filter."""
-        rows = await self.desk.matching(_filter(await _body(request)), BULK)
+        rows = await self.desk.matching(_filter(request, await _body(request)), BULK)
         return _json(Discarded(discarded=sum([await self.desk.discard(row) for row in rows])).model_dump_json())
 
     @operation("E-mails that are parked in doubt", {200: Answer("The first of them.", Parked)})
     async def list_parked(self, request: web.Request) -> web.Response:
         """GET /v1/deliveries/parked: e-mails whose fate a crash left open, under the policy `park`."""
-        rows = await self.database.read(ledger.parked, PAGE)
+        rows = await self.database.read(ledger.parked, PAGE, caller_of(request).sees)
         return _json(Parked(items=[present_delivery(row) for row in rows]).model_dump_json())
 
     @operation("Say what became of a parked e-mail", {200: Answer("It, settled.", DeliveryResource)}, problems=SETTLED)
@@ -147,7 +151,8 @@ class Operators:
         """POST /v1/deliveries/{id}/sent or …/resend: what became of a parked e-mail."""
         if how not in SETTLE:
             raise Refused(404, f"There is nothing at {request.path}.")
-        if not await self.database.write(SETTLE[how], delivery):
+        found = await self.database.read(ledger.get, delivery)
+        if not _seen(request, found) or not await self.database.write(SETTLE[how], delivery):
             raise Refused(409, "There is no such delivery, or it is not parked.")
         row = await self.database.read(ledger.get, delivery)
         assert row is not None
@@ -163,11 +168,16 @@ class Operators:
         found = await self.desk.find(row.id)
         return _json(_present(found).model_dump_json())
 
-    async def _row(self, letter: str) -> AnyRow:
+    async def _row(self, request: web.Request, letter: str) -> AnyRow:
         row = await self.desk.find(int(letter)) if letter.isascii() and letter.isdigit() and len(letter) < 19 else None
-        if row is None:
+        if row is None or not _seen(request, row):
             raise Refused(404, "There is no such dead letter.")
         return row
+
+
+def _seen(request: web.Request, row: AnyRow | None) -> bool:
+    """Whether it is there for who asks."""
+    return row is not None and caller_of(request).sees in (None, row.tenant)
 
 
 def _present(row: AnyRow | None) -> DeadLetterResource:
@@ -185,13 +195,14 @@ async def _body(request: web.Request) -> LetterQuery:
         raise from_validation(error, known=LetterQuery.model_fields) from error
 
 
-def _filter(query: LetterQuery) -> Filter:
+def _filter(request: web.Request, query: LetterQuery) -> Filter:
     return Filter(
         state=None if query.state == "all" else query.state,
         topic=query.topic,
         job=query.job,
         reason=query.reason,
         before=None if query.cursor is None else int(query.cursor),
+        tenant=caller_of(request).sees,
     )
 
 

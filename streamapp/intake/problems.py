@@ -58,7 +58,7 @@ def problem_response(refused: Refused, headers: dict[str, str] | None = None) ->
 
 def _as_refused(request: web.Request, error: Exception) -> tuple[Refused, dict[str, str]]:
     if isinstance(error, Refused):
-        return error, {}
+        return error, error.headers
     if isinstance(error, StoreUnavailable):
         logger.error("the store can't be used: %s", error)
         detail = "The store can't be used right now; nothing was accepted. Try again."

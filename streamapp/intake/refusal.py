@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from pydantic import ValidationError
@@ -16,12 +16,21 @@ __all__ = ["Refused", "from_validation", "unicode_only"]
 class Refused(Exception):
     """The request is refused; `problem` is the answer."""
 
-    def __init__(self, status: int, detail: str, *, field: str | None = None, retry_after_s: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        field: str | None = None,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         detail, field = unicode_only(detail), unicode_only(field) if field else None
         super().__init__(detail)
         errors = [FieldProblem(field=field, detail=detail)] if field else []
         self.problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
         self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
 
 
 def from_validation(error: ValidationError, under: str = "", known: Iterable[str] = ()) -> Refused:

@@ -14,6 +14,7 @@ from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import digest, new_job_id
 from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.intake.recipients import Recipients
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
@@ -32,7 +33,8 @@ RETRY_S = 30
 class Intake:
     """Turns a submission into a job. `publish` is told of each new one; it may fail, the relay will do it then.
 
-    `closed` says in a sentence why no new work is taken now, or None.
+    `closed` says in a sentence why no new work is taken now, or None; `paused`, whether none of a tenant is.
+    `recipients` say who may be sent e-mails; everybody, without them.
     """
 
     def __init__(
@@ -42,7 +44,11 @@ class Intake:
         blobs: Blobs,
         publish: Publish,
         closed: Callable[[], str | None] = lambda: None,
+        paused: Callable[[str], bool] = lambda tenant: False,
+        recipients: Recipients | None = None,
     ) -> None:
+        self._recipients = recipients
+        self._paused = paused
         self._closed = closed
         self._registry = registry
         self._blobs = blobs
@@ -55,8 +61,14 @@ class Intake:
 
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
-        self._check_open()
+        self._check_open(tenant)
         _check_key(key)
+        if submission.email is None or self._recipients is None:
+            return await self._accept(tenant, submission, key, job_id)
+        async with self._recipients.room(tenant, submission.email, job_id, key):
+            return await self._accept(tenant, submission, key, job_id)
+
+    async def _accept(self, tenant: str, submission: Submission, key: str | None, job_id: str | None) -> Reservation:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content, media_type = checked_content(task, submission)
@@ -94,7 +106,9 @@ class Intake:
         faults.cross("blob.after")
         return claim
 
-    def _check_open(self) -> None:
+    def _check_open(self, tenant: str) -> None:
+        if self._paused(tenant):
+            raise Refused(403, "This tenant is paused: no new work of it is taken now, and nothing was accepted.")
         reason = self._closed()
         if reason is not None:
             raise Refused(503, f"No new work is taken now, and nothing was accepted. {reason}", retry_after_s=RETRY_S)

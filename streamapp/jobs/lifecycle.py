@@ -38,7 +38,10 @@ class Supervised(Protocol):
 
 
 class JobsWorker:
-    """The parts of the jobs app. `keepers` run from when it is started until it stops."""
+    """The parts of the jobs app. `keepers` run from when it is started until it stops.
+
+    `ready` is called once the store has its tables, and may refuse to start.
+    """
 
     def __init__(
         self,
@@ -63,6 +66,7 @@ class JobsWorker:
         self._insight = insight
         self._offsets = offsets
         self._close_mail = close_mail
+        self.ready: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.keepers: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._tasks: list[asyncio.Task[None]] = []
         self._sweeping: asyncio.Task[None] | None = None
@@ -72,6 +76,8 @@ class JobsWorker:
         """The model workers first: their start is the longest."""
         self._model_workers.start()
         await asyncio.to_thread(migrate, self._database)
+        if self.ready is not None:
+            await self.ready()
         self._publisher.partitions = await provision(self._settings, self._registry.predictors)
         await refuse_older_store(self._settings, self._database)
         self._tasks.append(asyncio.create_task(self._workshop.warm(), name="workshop-warm"))

@@ -51,6 +51,7 @@ class Filter:
     job: str | None = None
     reason: str | None = None  # a part of it
     before: int | None = None  # ids below this one
+    tenant: str | None = None
 
 
 def note(connection: Connection, letter: Letter) -> None:
@@ -112,7 +113,7 @@ def matching(connection: Connection, wanted: Filter, limit: int) -> Sequence[Any
     """Those that match, newest first."""
     conditions: list[Any] = [
         dead_letters.c[name] == value
-        for name, value in (("state", wanted.state), ("job", wanted.job))
+        for name, value in (("state", wanted.state), ("job", wanted.job), ("tenant", wanted.tenant))
         if value is not None
     ]
     if wanted.topic is not None:  # with the deployment's prefix, or as the pages call it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
 
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING
@@ -31,7 +31,7 @@ _CANDIDATES = (
         tenants.c.served.label("tenant_served"),
     )
     .join(tenants, tenants.c.tenant == jobs.c.tenant)
-    .where(jobs.c.status == "running", jobs.c.waiting > 0)
+    .where(jobs.c.status == "running", jobs.c.waiting > 0, not_(tenants.c.paused))
     .where(waits_for(jobs, bindparam("predictors", expanding=True)))
     .where(or_(jobs.c.deadline.is_(None), jobs.c.deadline > clock()))  # the sweep ends the others soon
     .limit(CANDIDATES)

@@ -88,7 +88,7 @@ MOST_SERVED = select(func.max(jobs.c.served)).where(
 )
 BEFORE = select(jobs.c.served).where(of_run(jobs))
 LEAST_TENANT = select(func.min(tenants.c.served)).where(
-    tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)), tenants.c.tenant != MY_TENANT
+    tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)), tenants.c.tenant != MY_TENANT, not_(tenants.c.paused)
 )
 MOST_TENANT = select(func.max(tenants.c.served))
 RAISE_TENANT = (

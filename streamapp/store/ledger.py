@@ -203,9 +203,11 @@ def revive(connection: Connection, identity: str) -> bool:
     return _leave(connection, identity, "dead", {"state": "pending", "attempts": 0, "published_at": None})
 
 
-def parked(connection: Connection, limit: int) -> Sequence[AnyRow]:
-    """E-mails in doubt that wait for an operator, oldest first."""
+def parked(connection: Connection, limit: int, tenant: str | None = None) -> Sequence[AnyRow]:
+    """E-mails in doubt that wait for an operator, oldest first; of one tenant if that is named."""
     waiting = select(deliveries).where(deliveries.c.state == "parked").order_by(deliveries.c.created_at)
+    if tenant is not None:
+        waiting = waiting.where(deliveries.c.tenant == tenant)
     return connection.execute(waiting.limit(limit)).all()
 
 

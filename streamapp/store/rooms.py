@@ -2,24 +2,29 @@
 
 A tenant's running jobs have room, and of its queued ones the oldest, as many as there is room left for: so whoever
 asks, and however many ask at once, it is the same jobs. One without room is never noted as published, even if its
-message is on the topic: the planner lets that be, and the relay brings a new one once there is room.
+message is on the topic: the planner lets that be, and the relay brings a new one once there is room. A tenant that is
+paused has no room at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select, update
 
 from streamapp.identity import Run
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.sql import AnyRow, upsert
 
-__all__ = ["bounded", "has_room", "let_in", "put_back", "set_tenant", "tenants_of"]
+__all__ = ["bounded", "has_room", "let_in", "pause", "paused", "put_back", "set_tenant", "tenants_of"]
 
 
-LIMIT = select(tenants.c.running).where(tenants.c.tenant == bindparam("of_tenant"))
-ANY_LIMIT = select(exists().where(tenants.c.running > 0))
+NONE = -1  # the limit of a tenant that is paused; 0 is any number
+LIMIT = select(case((tenants.c.paused, NONE), else_=tenants.c.running)).where(
+    tenants.c.tenant == bindparam("of_tenant")
+)
+ANY_LIMIT = select(exists().where(or_(tenants.c.running > 0, tenants.c.paused)))
+PAUSED = select(tenants.c.tenant).where(tenants.c.paused)
 
 
 def has_room(connection: Connection, run: Run, usual: int) -> bool:
@@ -51,10 +56,10 @@ def let_in(connection: Connection, tenant: str, usual: int) -> list[Run]:
 
 
 def bounded(connection: Connection, usual: int) -> dict[str, int]:
-    """The tenants with a limit and with queued jobs, and their limits."""
-    limit = func.coalesce(tenants.c.running, usual)
+    """The tenants with a limit and with queued jobs, and their limits; of those that are paused, none at all."""
+    limit = case((tenants.c.paused, NONE), else_=func.coalesce(tenants.c.running, usual))
     waits = exists().where(jobs.c.tenant == tenants.c.tenant, jobs.c.status == "queued")
-    return {row.tenant: row.limit for row in connection.execute(_limits(limit).where(limit > 0, waits))}
+    return {row.tenant: row.limit for row in connection.execute(_limits(limit).where(limit != 0, waits))}
 
 
 def _limits(limit: ColumnElement[int]) -> Select[tuple[str, int]]:
@@ -79,8 +84,18 @@ def set_tenant(connection: Connection, tenant: str, weight: float | None, runnin
     upsert(connection, tenants, ("tenant",), values)
 
 
+def pause(connection: Connection, tenant: str, paused: bool) -> None:
+    """Pause a tenant, or let it go on."""
+    upsert(connection, tenants, ("tenant",), {"tenant": tenant, "paused": paused})
+
+
+def paused(connection: Connection) -> frozenset[str]:
+    """The tenants that are paused."""
+    return frozenset(connection.execute(PAUSED).scalars())
+
+
 def _limit(connection: Connection, tenant: str, usual: int) -> int:
-    """0: any number."""
+    """0: any number; `NONE`: none."""
     known = connection.execute(LIMIT, {"of_tenant": tenant}).scalar_one_or_none()
     return usual if known is None else int(known)
 

@@ -28,6 +28,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 __all__ = [
+    "ACTIVE",
     "chunks",
     "clock",
     "deliveries",
@@ -59,6 +60,7 @@ def _postgresql_clock(element: Any, compiler: Any, **_: Any) -> str:
 
 metadata = MetaData()
 
+ACTIVE = "status IN ('queued', 'running')"
 TENANT = String(64)
 JOB = String(36)
 
@@ -70,6 +72,7 @@ tenants = Table(
     Column("served", Double, nullable=False, server_default="0"),  # the stride scheduler's pass
     Column("turn", Integer, nullable=False, server_default="0"),  # 0: the next credit is for a newcomer, if one waits
     Column("running", Integer),  # how many of its jobs may run at a time, 0: any number; null: as the settings say
+    Column("paused", Boolean, nullable=False, server_default=false()),  # nothing new is taken or begun
 )
 
 jobs = Table(
@@ -111,6 +114,14 @@ jobs = Table(
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
+    Index(
+        "jobs_by_email",
+        "email",
+        "created_at",
+        sqlite_where=text("email IS NOT NULL"),
+        postgresql_where=text("email IS NOT NULL"),
+    ),
+    Index("jobs_active", "tenant", sqlite_where=text(ACTIVE), postgresql_where=text(ACTIVE)),
     Index(
         "jobs_by_work",
         "tenant",

@@ -77,7 +77,7 @@ class Deployment:
             **(settings or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
-        self._others: list[Deployment] = []
+        self.others: list[Deployment] = []
 
     def __enter__(self) -> Self:
         self._smtp.start()
@@ -89,7 +89,7 @@ class Deployment:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for other in self._others:
+        for other in self.others:
             other.stop()
             other.http.close()
         self.stop()
@@ -102,13 +102,13 @@ class Deployment:
         It is stopped together with this one.
         """
         other = copy.copy(self)
-        name = f"{len(self._others) + 2}"
+        name = f"{len(self.others) + 2}"
         other.home = self.home.with_name(f"home{name}")
         other.log = self.log.with_name(f"worker{name}.log")
         other.port = free_port()
         other.url = f"http://127.0.0.1:{other.port}"
         other.http = httpx.Client(base_url=other.url, timeout=30.0, trust_env=False)
-        other.process, other._others = None, []
+        other.process, other.others = None, []
         other.environment = {
             "STREAMAPP_DATABASE_URL": f"sqlite:///{self.home / 'streamapp.db'}",
             "STREAMAPP_BLOB_URL": (self.home / "blobs").as_uri(),
@@ -117,7 +117,9 @@ class Deployment:
             "STREAMAPP_WEB_PORT": str(other.port),
             **(settings or {}),
         }
-        self._others.append(other)
+        if key := self.http.headers.get("Authorization"):
+            other.http.headers["Authorization"] = key
+        self.others.append(other)
         return other
 
     def spawn_another(self, settings: Mapping[str, str] | None = None) -> Deployment:

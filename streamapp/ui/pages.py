@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from types import MappingProxyType
 from typing import Any
@@ -52,8 +52,11 @@ def _asset(name: str) -> str:
 class Pages:
     """All pages. Construct one and keep it: the templates are compiled then and not at a request."""
 
-    def __init__(self, max_body_bytes: int | None = None) -> None:
-        """Compile the templates. `max_body_bytes` is shown beside the file field, when given."""
+    def __init__(self, max_body_bytes: int | None = None, asks_keys: Callable[[], bool] = lambda: False) -> None:
+        """Compile the templates. `max_body_bytes` is shown beside the file field, when given.
+
+        `asks_keys`: whether a key is asked for now; then there is a way to the page where one logs in and out.
+        """
         self._environment = Environment(
             loader=PackageLoader("streamapp.ui"),
             autoescape=True,
@@ -64,7 +67,7 @@ class Pages:
         )
         self._environment.filters.update(words.FILTERS)
         self._environment.globals.update(
-            asset=_asset, active=words.ACTIVE, unsettled=words.UNSETTLED, limit=max_body_bytes
+            asset=_asset, active=words.ACTIVE, unsettled=words.UNSETTLED, limit=max_body_bytes, asks_keys=asks_keys
         )
         for name in self._environment.list_templates():
             self._environment.get_template(name)
@@ -110,6 +113,10 @@ class Pages:
     def docs(self, document: Mapping[str, Any], unread: int) -> str:
         """The API, for people who write programs for it."""
         return self._render("docs", unread, reference=reference(document))
+
+    def login(self, after: str, problem: Problem | None = None, *, is_in: bool = False) -> str:
+        """Where one logs in, and then comes to the page `after`; and out, if one `is_in`."""
+        return self._render("login", 0, after=after, problem=problem, is_in=is_in)
 
     def problem(self, problem: Problem, unread: int) -> str:
         """A request that could not be served."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -13,12 +13,13 @@ from streamapp.intake.body import read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
+from streamapp.intake.sites import refuse_other_sites
 from streamapp.intake.submission import parse_submission
 from streamapp.resources import Problem
 from streamapp.store import inbox
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
 
-__all__ = ["PageViews"]
+__all__ = ["PageViews", "html"]
 
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -53,7 +54,7 @@ class PageViews:
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /jobs/{id}."""
-        return _html(self.pages.job(await self.api.job(caller_of(request).tenant, job_id), await self._unread(request)))
+        return html(self.pages.job(await self.api.job(caller_of(request).tenant, job_id), await self._unread(request)))
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
@@ -63,7 +64,7 @@ class PageViews:
 
     async def inbox(self, request: web.Request) -> web.Response:
         """GET /inbox."""
-        return _html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN)))
+        return html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN)))
 
     async def read(self, request: web.Request, line: str) -> web.Response:
         """POST /ui/notifications/{id}/read."""
@@ -73,7 +74,7 @@ class PageViews:
 
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
-        return _html(self.pages.agents(await self.api.insight.overview(), await self._unread(request)))
+        return html(self.pages.agents(await self.api.insight.overview(), await self._unread(request)))
 
     def docs(self, document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
         """GET /docs: `document` is the API's OpenAPI description."""
@@ -92,8 +93,11 @@ class PageViews:
         return web.Response(body=content, headers=headers)
 
     async def problem(self, request: web.Request, problem: Problem) -> web.Response:
-        """What went wrong, for people."""
-        return _html(self.pages.problem(problem, 0), problem.status)
+        """What went wrong, for people; without a key, the page that takes one."""
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            after = request.path_qs if request.method == "GET" else "/"
+            return html(self.pages.login(after), problem.status)
+        return html(self.pages.problem(problem, 0), problem.status)
 
     async def _home(
         self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
@@ -101,18 +105,15 @@ class PageViews:
         jobs = await self.api.page_of_jobs(request, SHOWN)
         tasks = task_resources(self.api.registry, self.api.settings.default_task)
         page = self.pages.home(jobs, tasks, await self._unread(request), problem, form)
-        return _html(page, problem.status if problem else 200)
+        return html(page, problem.status if problem else 200)
 
     def _refuse_other_sites(self, request: web.Request) -> None:
-        """A form on somebody else's page must not send work from here (OWASP: verify the origin of a request)."""
-        origin = request.headers.get("Origin")
-        own = (request.host, urlsplit(self.api.settings.link_base).netloc)
-        if origin is not None and urlsplit(origin).netloc not in own:
-            raise Refused(403, "This form was sent from another site.")
+        refuse_other_sites(request, self.api.settings.link_base)
 
     async def _unread(self, request: web.Request) -> int:
         return await self.api.database.read(inbox.unread, caller_of(request).tenant)
 
 
-def _html(page: str, status: int = 200) -> web.Response:
+def html(page: str, status: int = 200) -> web.Response:
+    """A page as an answer."""
     return web.Response(text=page, status=status, content_type="text/html", headers=HEADERS)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import Request
 
 import pytest
 
@@ -30,10 +31,10 @@ def health() -> ModuleType:
 def answering(answers: dict[str, Any]) -> Any:
     """A urlopen that knows some addresses; the others answer 503."""
 
-    def urlopen(url: str, timeout: float) -> io.BytesIO:
-        if url not in answers:
-            raise HTTPError(url, 503, "Not ready", {}, None)  # type: ignore[arg-type]
-        return io.BytesIO(json.dumps(answers[url]).encode())
+    def urlopen(request: Request, timeout: float) -> io.BytesIO:
+        if request.full_url not in answers:
+            raise HTTPError(request.full_url, 503, "Not ready", {}, None)  # type: ignore[arg-type]
+        return io.BytesIO(json.dumps(answers[request.full_url]).encode())
 
     return urlopen
 
@@ -58,3 +59,17 @@ def test_a_model_worker_is_well_when_it_was_heard_of(
     overview = {"agents": [], "workers": [{"host": host} for host in hosts]}
     monkeypatch.setattr(health, "urlopen", answering({"http://jobs:6066/v1/agents": overview}))
     assert (health.main("model", "http://jobs:6066") is None) is well
+
+
+def test_the_key_is_sent(health: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where keys are asked for, with the one in STREAMAPP_API_KEY."""
+    sent: list[Request] = []
+
+    def urlopen(request: Request, timeout: float) -> io.BytesIO:
+        sent.append(request)
+        return io.BytesIO(b'{"workers": []}')
+
+    monkeypatch.setattr(health, "urlopen", urlopen)
+    monkeypatch.setenv("STREAMAPP_API_KEY", "streamapp_a_key")
+    health.main("model", "http://jobs:6066")
+    assert [request.get_header("Authorization") for request in sent] == ["Bearer streamapp_a_key"]

@@ -64,7 +64,7 @@
 
   async function get(url, type) {
     const answer = await fetch(url, { headers: { Accept: type }, signal: AbortSignal.timeout(20 * SECOND) });
-    if (answer.status === 404) location.reload(); // deleted meanwhile: the server says so better than this script
+    if ([401, 404].includes(answer.status)) location.reload(); // logged out, or deleted: the server says so better
     if (!answer.ok) throw new Error(`${answer.status}`);
     return type === "application/json" ? answer.json() : answer.text();
   }

@@ -8,16 +8,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from streamapp.errors import ConfigurationError
+from streamapp.store.access import api_keys
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
-from streamapp.store.upkeep import leases
 
 
 def test_the_migrations_make_the_schema(database: Database) -> None:
     """I expect no difference between the tables in the code and the migrated ones."""
     with database.connection() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, leases.metadata) == []
+        assert compare_metadata(context, api_keys.metadata) == []
 
 
 def test_again_changes_nothing(database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from streamapp import cli_tenants
+from streamapp import cli_store, cli_tenants
 from streamapp.cli import cli
 from streamapp.identity import Run
 from streamapp.settings import Settings
@@ -80,7 +80,8 @@ def test_one_tenant_s_limit_holds_up_no_other(database: Database) -> None:
 def test_the_operators_command(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect weight and limit to be set each by itself, before or after a tenant sends anything, and to be shown."""
     settings = Settings(database_url=database.url, tenant_running=7)
-    monkeypatch.setattr(cli_tenants, "load_settings", lambda: settings)
+    for module in (cli_store, cli_tenants):
+        monkeypatch.setattr(module, "load_settings", lambda: settings)
     say = CliRunner()
 
     def told(*words: str) -> str:

@@ -1,0 +1,56 @@
+"""Logging in with a browser: the page takes a key, and gives a cookie that stands for it for half a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from streamapp.intake.access import COOKIE
+from streamapp.intake.keyring import LOGIN_S, Keyring
+from streamapp.intake.refusal import Refused
+from streamapp.intake.sites import refuse_other_sites
+from streamapp.ui.pages import Pages
+from streamapp.ui.views import html
+
+__all__ = ["LoginViews"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoginViews:
+    """The handlers, and what they call. `link_base` is how users reach the pages."""
+
+    keyring: Keyring
+    pages: Pages
+    link_base: str
+
+    async def show(self, request: web.Request) -> web.Response:
+        """GET /login."""
+        return html(self.pages.login("/", is_in=COOKIE in request.cookies))
+
+    async def log_in(self, request: web.Request) -> web.Response:
+        """POST /login: the cookie, if the key is one, and on to the page that was asked for."""
+        refuse_other_sites(request, self.link_base)
+        form = await request.post()
+        key, after = str(form.get("key", "")).strip(), _own(str(form.get("next", "/")))
+        login = await self.keyring.log_in(key)
+        if login is None:
+            problem = Refused(401, "This API key is not known, or it was revoked or has expired.").problem
+            return html(self.pages.login(after, problem=problem), 401)
+        response = web.HTTPSeeOther(after)
+        secure = self.link_base.startswith("https:")
+        response.set_cookie(COOKIE, login, max_age=int(LOGIN_S), httponly=True, samesite="Strict", secure=secure)
+        raise response
+
+    async def log_out(self, request: web.Request) -> web.Response:
+        """POST /logout: the login ends, also for whoever else has the cookie."""
+        refuse_other_sites(request, self.link_base)
+        await self.keyring.log_out(request.cookies.get(COOKIE, ""))
+        response = web.HTTPSeeOther("/login")
+        response.del_cookie(COOKIE, httponly=True, samesite="Strict")
+        raise response
+
+
+def _own(path: str) -> str:
+    """The path, if it is one of this site's: browsers take //host and /\\host for another's."""
+    return path if path.isprintable() and path.startswith("/") and path[1:2] not in ("/", "\\") else "/"
