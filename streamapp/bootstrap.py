@@ -16,11 +16,13 @@ from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
+from streamapp.intake.answers import Answers
 from streamapp.intake.http import Api
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.endings import Endings
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
@@ -75,7 +77,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     workshop = Workshop(settings)
     room = settings.tenant_running
     publisher = Publisher(database, by_name, names, room)
-    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
+    endings = Endings(database)
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended)
     collector = Collector(database, workshop, progress)
     planner = Planner(database, workshop, progress, collector, room)
     predictors = tuple(registry.predictors)
@@ -102,7 +105,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
-    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    parts.keepers = [pressure.run, endings.run, lambda: lifetimes.look(settings, predictors)]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -125,7 +128,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
-    api = Api(settings, registry, intake, database, progress, insight)
+    api = Api(settings, registry, intake, database, progress, insight, Answers(database, endings, room))
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes))
     web.routes(app, settings, api, probes, Operators(desk, database), pages)
