@@ -18,6 +18,7 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.answers import Answers
 from streamapp.intake.http import Api
+from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
@@ -131,5 +132,5 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight, Answers(database, endings, room))
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages)
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, Listing(database, room))
     return app

@@ -14,6 +14,7 @@ from faust.web.exceptions import WebError
 
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
@@ -36,21 +37,27 @@ class Route:
 
 
 def routes(
-    app: faust.App, settings: Settings, api: Api, probes: Probes, operators: Operators, pages: PageViews
+    app: faust.App,
+    settings: Settings,
+    api: Api,
+    probes: Probes,
+    operators: Operators,
+    pages: PageViews,
+    listing: Listing,
 ) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _api(api, listing) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
-def _api(api: Api) -> list[Route]:
+def _api(api: Api, listing: Listing) -> list[Route]:
     return [
-        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True),
+        Route("/v1/jobs", "jobs", {"get": listing.list_jobs, "post": api.create_job}, cors=True),
         Route(
             "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
         ),

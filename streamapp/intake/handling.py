@@ -8,8 +8,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from streamapp.intake.refusal import Refused
+from streamapp.store.cursor import Cursor, unpack
 
-__all__ = ["LONGEST_PAGE", "PAGE", "as_json", "known", "limit_of", "no_such", "number_of", "uuid_of"]
+__all__ = ["LONGEST_PAGE", "PAGE", "as_json", "cursor_of", "known", "limit_of", "no_such", "number_of", "uuid_of"]
 
 PAGE, LONGEST_PAGE = 20, 100
 
@@ -51,3 +52,11 @@ def limit_of(request: web.Request, size: int) -> int:
     if number is None or not 1 <= number <= LONGEST_PAGE:
         raise Refused(422, f"limit: a number from 1 to {LONGEST_PAGE}.", field="limit")
     return number
+
+
+def cursor_of(text: str | None) -> Cursor | None:
+    """Behind which job a page begins; None for the first page. Raises `Refused`."""
+    try:
+        return None if text is None else unpack(text)
+    except ValueError as error:
+        raise Refused(422, f"cursor: {error}.", field="cursor") from error

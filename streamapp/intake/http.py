@@ -12,7 +12,7 @@ from streamapp.identity import Run
 from streamapp.intake.answers import Answers
 from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import PAGE, as_json, known, limit_of, no_such, number_of, uuid_of
+from streamapp.intake.handling import PAGE, as_json, cursor_of, known, limit_of, no_such, number_of, uuid_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.refusal import Refused
@@ -23,8 +23,8 @@ from streamapp.jobs.progress import Progress
 from streamapp.resources import JobList, JobResource, NotificationList, TaskResource
 from streamapp.settings import Settings
 from streamapp.store import inbox, jobs, reports
-from streamapp.store.cursor import unpack
 from streamapp.store.database import Database
+from streamapp.store.listing import Wanted
 from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.registry import Registry
@@ -72,10 +72,6 @@ class Api:
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
         return as_json(await self.job(caller_of(request).tenant, job_id))
-
-    async def list_jobs(self, request: web.Request) -> web.Response:
-        """GET /v1/jobs."""
-        return as_json(await self.page_of_jobs(request, PAGE))
 
     async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
@@ -126,13 +122,8 @@ class Api:
 
     async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
         """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""
-        try:
-            after = unpack(request.query["cursor"]) if "cursor" in request.query else None
-        except ValueError as error:
-            raise Refused(422, f"cursor: {error}.", field="cursor") from error
-        return await self.database.read(
-            present_jobs, caller_of(request).tenant, limit_of(request, size), after, room=self.room
-        )
+        limit, after = limit_of(request, size), cursor_of(request.query.get("cursor"))
+        return await self.database.read(present_jobs, caller_of(request).tenant, Wanted(), limit, after, room=self.room)
 
     async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
         """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""

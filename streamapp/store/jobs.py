@@ -18,11 +18,10 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from streamapp.identity import Run
-from streamapp.store.cursor import Cursor
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
-__all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_running", "newest", "overdue", "waiting_for"]
+__all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_running", "overdue", "waiting_for"]
 
 ACTIVE = ("queued", "running")
 AT_ONCE = 500  # runs in a statement
@@ -60,17 +59,6 @@ def active_of(connection: Connection, runs: Collection[Run]) -> set[Run]:
     keys = [(run.tenant, run.job, run.run) for run in runs]
     parts = (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
     return {Run(*row) for part in parts for row in connection.execute(STILL, {"keys": part})}
-
-
-def newest(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> Sequence[AnyRow]:
-    """A page of a tenant's jobs, newest first."""
-    query = (
-        select(jobs).where(jobs.c.tenant == tenant).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    )
-    if after is not None:
-        same_time = and_(jobs.c.created_at == after.created_at, jobs.c.id < after.id)
-        query = query.where(or_(jobs.c.created_at < after.created_at, same_time))
-    return connection.execute(query).all()
 
 
 def is_running(connection: Connection, run: Run, step: int) -> bool:

@@ -29,6 +29,7 @@ from tests.unit.store import (
     test_credits,
     test_leases,
     test_ledger,
+    test_listing,
     test_memory,
     test_migrations,
     test_outbox,
@@ -42,6 +43,7 @@ SHARED: tuple[ModuleType, ...] = (
     test_credits,
     test_leases,
     test_ledger,
+    test_listing,
     test_memory,
     test_migrations,
     test_outbox,
@@ -53,6 +55,7 @@ for module in SHARED:
     tests = {name: value for name, value in vars(module).items() if name.startswith("test_")}
     assert not tests.keys() & globals().keys()
     globals().update(tests)
+plans = test_listing.plans
 
 
 @pytest.fixture(scope="module")
