@@ -21,6 +21,7 @@ from streamapp.intake.http import Api
 from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
+from streamapp.intake.reruns import Reruns
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
@@ -35,6 +36,7 @@ from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
+from streamapp.jobs.retrying import Retrying
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
@@ -129,8 +131,10 @@ def _jobs_app(settings: Settings) -> faust.App:
         {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
-    api = Api(settings, registry, intake, database, progress, insight, Answers(database, endings, room))
+    answers = Answers(database, endings, room)
+    api = Api(settings, registry, intake, database, progress, insight, answers)
+    reruns = Reruns(database, intake, Retrying(database, blobs, publisher.accepted), answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages, Listing(database, room))
+    pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, Listing(database, room), reruns)
     return app

@@ -18,6 +18,7 @@ from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
+from streamapp.intake.reruns import Reruns
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
 
@@ -44,12 +45,13 @@ def routes(
     operators: Operators,
     pages: PageViews,
     listing: Listing,
+    reruns: Reruns,
 ) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api, listing) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _api(api, listing) + _jobs(reruns) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -69,6 +71,10 @@ def _api(api: Api, listing: Listing) -> list[Route]:
         Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True),
         Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
     ]
+
+
+def _jobs(reruns: Reruns) -> list[Route]:
+    return [Route("/v1/jobs/{job_id}/retry", "retry", {"post": reruns.retry_job}, cors=True)]
 
 
 def _probes(probes: Probes) -> list[Route]:
@@ -101,6 +107,7 @@ def _pages(pages: PageViews) -> list[Route]:
         Route("/assets/{name}", "asset", {"get": pages.asset}),
         Route("/ui/jobs", "submit", {"post": pages.submit}),
         Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
+        Route("/ui/jobs/{job_id}/retry", "retry-page", {"post": pages.retry}),
         Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}),
     ]
 

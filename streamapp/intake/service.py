@@ -55,7 +55,7 @@ class Intake:
 
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
-        self._check_open()
+        self.check_open()
         _check_key(key)
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
@@ -94,7 +94,8 @@ class Intake:
         faults.cross("blob.after")
         return claim
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `Refused` with 503 when no new work is taken now."""
         reason = self._closed()
         if reason is not None:
             raise Refused(503, f"No new work is taken now, and nothing was accepted. {reason}", retry_after_s=RETRY_S)

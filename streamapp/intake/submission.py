@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from streamapp.intake.refusal import Refused, from_validation
 
-__all__ = ["Submission", "checked_email", "one_line", "parse_submission", "rfc3339"]
+__all__ = ["LONGEST_DEADLINE", "Deadline", "Submission", "checked_email", "one_line", "parse_submission", "rfc3339"]
 
 LONGEST_DEADLINE = timedelta(days=30)
 
@@ -66,6 +66,10 @@ def one_line(value: str) -> str:
     return value
 
 
+#: A time to come, as text in RFC 3339.
+Deadline = Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(rfc3339)]
+
+
 class Submission(BaseModel):
     """A job as it is posted."""
 
@@ -85,9 +89,7 @@ class Submission(BaseModel):
     params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
     email: Annotated[str, AfterValidator(checked_email)] | None = Field(None, description="Where to send the result.")
     priority: int = Field(0, ge=-3, le=3, description="Each step doubles the job's share of its tenant's turn.")
-    deadline: Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(rfc3339)] | None = Field(
-        None, description="When the result is of no more use; the job expires then."
-    )
+    deadline: Deadline | None = Field(None, description="When the result is of no more use; the job expires then.")
     fresh: bool = Field(False, description="Have all of it computed anew, and nothing answered from memory.")
 
     def content(self) -> tuple[bytes, str]:

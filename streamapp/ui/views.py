@@ -11,6 +11,7 @@ from streamapp.intake.body import read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
+from streamapp.intake.reruns import Reruns
 from streamapp.intake.submission import parse_submission
 from streamapp.resources import Problem
 from streamapp.store import inbox
@@ -33,6 +34,7 @@ class PageViews:
 
     api: Api
     pages: Pages
+    reruns: Reruns
 
     async def home(self, request: web.Request) -> web.Response:
         """GET /."""
@@ -57,6 +59,12 @@ class PageViews:
         """POST /ui/jobs/{id}/cancel."""
         self._refuse_other_sites(request)
         await self.api.cancel(caller_of(request).tenant, job_id)
+        raise web.HTTPSeeOther(f"/jobs/{job_id}")
+
+    async def retry(self, request: web.Request, job_id: str) -> web.Response:
+        """POST /ui/jobs/{id}/retry."""
+        self._refuse_other_sites(request)
+        await self.reruns.retry(caller_of(request).tenant, job_id, {})
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
     async def inbox(self, request: web.Request) -> web.Response:

@@ -34,6 +34,7 @@ from tests.unit.store import (
     test_migrations,
     test_outbox,
     test_reservations,
+    test_retrying,
     test_steps,
     test_suspects,
 )
@@ -48,6 +49,7 @@ SHARED: tuple[ModuleType, ...] = (
     test_migrations,
     test_outbox,
     test_reservations,
+    test_retrying,
     test_steps,
     test_suspects,
 )
