@@ -22,6 +22,7 @@ from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.reruns import Reruns
+from streamapp.intake.results import Results
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
@@ -136,5 +137,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     reruns = Reruns(database, intake, Retrying(database, blobs, publisher.accepted), answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
-    web.routes(app, settings, api, probes, Operators(desk, database), pages, Listing(database, room), reruns)
+    web.routes(
+        app, settings, api, probes, Operators(desk, database), pages, Listing(database, room), reruns, Results(database)
+    )
     return app

@@ -19,6 +19,7 @@ from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.intake.reruns import Reruns
+from streamapp.intake.results import Results
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
 
@@ -46,12 +47,13 @@ def routes(
     pages: PageViews,
     listing: Listing,
     reruns: Reruns,
+    results: Results,
 ) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api, listing) + _jobs(reruns) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _api(api, listing) + _jobs(reruns, results) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -63,8 +65,6 @@ def _api(api: Api, listing: Listing) -> list[Route]:
         Route(
             "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
         ),
-        Route("/v1/jobs/{job_id}/plot", "plot", {"get": api.get_plot}, cors=True),
-        Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": api.get_attachment}, cors=True),
         Route("/v1/notifications", "notifications", {"get": api.list_notifications}, cors=True),
         Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True),
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
@@ -73,8 +73,14 @@ def _api(api: Api, listing: Listing) -> list[Route]:
     ]
 
 
-def _jobs(reruns: Reruns) -> list[Route]:
-    return [Route("/v1/jobs/{job_id}/retry", "retry", {"post": reruns.retry_job}, cors=True)]
+def _jobs(reruns: Reruns, results: Results) -> list[Route]:
+    return [
+        Route("/v1/jobs/{job_id}/retry", "retry", {"post": reruns.retry_job}, cors=True),
+        Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),
+        Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": results.get_attachment}, cors=True),
+    ]
 
 
 def _probes(probes: Probes) -> list[Route]:

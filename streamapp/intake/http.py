@@ -22,7 +22,7 @@ from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
 from streamapp.resources import JobList, JobResource, NotificationList, TaskResource
 from streamapp.settings import Settings
-from streamapp.store import inbox, jobs, reports
+from streamapp.store import inbox, jobs
 from streamapp.store.database import Database
 from streamapp.store.listing import Wanted
 from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
@@ -77,17 +77,6 @@ class Api:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
         await self.cancel(caller_of(request).tenant, job_id)
         return as_json(await self.job(caller_of(request).tenant, job_id))
-
-    async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
-        """GET /v1/jobs/{id}/plot."""
-        return await self._file(caller_of(request).tenant, job_id, reports.PLOT)
-
-    async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
-        """GET /v1/jobs/{id}/attachments/{position}."""
-        number = number_of(position)
-        if not number:
-            raise no_such("attachment")
-        return await self._file(caller_of(request).tenant, job_id, number)
 
     async def list_notifications(self, request: web.Request) -> web.Response:
         """GET /v1/notifications."""
@@ -151,15 +140,6 @@ class Api:
         if row is None:
             raise no_such("job")
         return row
-
-    async def _file(self, tenant: str, job_id: str, position: int) -> web.Response:
-        row = await self._row(tenant, job_id)
-        file = await self.database.read(reports.file_of, Run(row.tenant, row.id, row.run), position)
-        if file is None:
-            raise no_such("plot" if position == reports.PLOT else "attachment")
-        kind = "inline" if file.media_type.startswith("image/") and "svg" not in file.media_type else "attachment"
-        headers = {"Content-Disposition": kind, "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=file.content, content_type=file.media_type, headers=headers)
 
 
 def task_resources(registry: Registry, first: str) -> list[TaskResource]:

@@ -35,6 +35,7 @@ __all__ = [
     "present_jobs",
     "present_new",
     "present_notification",
+    "present_report",
     "present_workers",
 ]
 
@@ -50,7 +51,7 @@ def present_job(connection: Connection, tenant: str, job: str, *, whole: bool, r
     resource = _job(connection, row, room)
     if whole:
         run = Run(row.tenant, row.id, row.run)
-        resource.report = _report(connection, run)
+        resource.report = present_report(connection, run)
         resource.deliveries = [present_delivery(each) for each in ledger.of_job(connection, run)]
     return resource
 
@@ -142,7 +143,8 @@ def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobReso
     )
 
 
-def _report(connection: Connection, run: Run) -> ReportResource | None:
+def present_report(connection: Connection, run: Run) -> ReportResource | None:
+    """What a run ended in, without the files' contents; None when it has no report."""
     row = reports.row_of(connection, run)
     if row is None:
         return None
