@@ -17,6 +17,7 @@ from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.answers import Answers
+from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
@@ -37,6 +38,7 @@ from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
+from streamapp.jobs.purging import Purging
 from streamapp.jobs.retrying import Retrying
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
@@ -137,7 +139,6 @@ def _jobs_app(settings: Settings) -> faust.App:
     reruns = Reruns(database, intake, Retrying(database, blobs, publisher.accepted), answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
-    web.routes(
-        app, settings, api, probes, Operators(desk, database), pages, Listing(database, room), reruns, Results(database)
-    )
+    jobs = web.Jobs(Listing(database, room), reruns, Results(database), Erasing(database, Purging(database, blobs)))
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs)
     return app

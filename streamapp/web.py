@@ -12,6 +12,7 @@ from faust.web import View
 from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
+from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
 from streamapp.intake.listing import Listing
@@ -23,9 +24,19 @@ from streamapp.intake.results import Results
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
 
-__all__ = ["routes"]
+__all__ = ["Jobs", "routes"]
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The handlers for jobs that were accepted."""
+
+    listing: Listing
+    reruns: Reruns
+    results: Results
+    erasing: Erasing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +56,20 @@ def routes(
     probes: Probes,
     operators: Operators,
     pages: PageViews,
-    listing: Listing,
-    reruns: Reruns,
-    results: Results,
+    jobs: Jobs,
 ) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api, listing) + _jobs(reruns, results) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _api(api) + _jobs(jobs, api) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
-def _api(api: Api, listing: Listing) -> list[Route]:
+def _api(api: Api) -> list[Route]:
     return [
-        Route("/v1/jobs", "jobs", {"get": listing.list_jobs, "post": api.create_job}, cors=True),
         Route(
             "/v1/jobs/{job_id}", "job", {"get": api.get_job, "put": api.put_job, "delete": api.cancel_job}, cors=True
         ),
@@ -73,9 +81,12 @@ def _api(api: Api, listing: Listing) -> list[Route]:
     ]
 
 
-def _jobs(reruns: Reruns, results: Results) -> list[Route]:
+def _jobs(jobs: Jobs, api: Api) -> list[Route]:
+    results = jobs.results
     return [
-        Route("/v1/jobs/{job_id}/retry", "retry", {"post": reruns.retry_job}, cors=True),
+        Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True),
+        Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),
+        Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
         Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
         Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),

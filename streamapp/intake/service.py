@@ -129,8 +129,8 @@ def _gone(new: NewJob, error: JobRemoved) -> Refused:
     on = datetime.fromtimestamp(error.tombstone.removed_at, UTC)
     return Refused(
         410,
-        f"Job {error.tombstone.job} has {error.tombstone.status}, and was removed on {on:%Y-%m-%d} after the days that "
-        "finished jobs are kept. It does not start again; use a new id or key for new work.",
+        f"Job {error.tombstone.job} has ended ({error.tombstone.status}), and was removed on {on:%Y-%m-%d}, because "
+        "its days were over or it was deleted. It does not start again; use a new id or key for new work.",
     )
 
 
