@@ -34,6 +34,7 @@ from streamapp.jobs.lifecycle import JobsWorker
 from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.offsets import Offsets, lines
+from streamapp.jobs.partial import Partial
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
@@ -139,6 +140,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     reruns = Reruns(database, intake, Retrying(database, blobs, publisher.accepted), answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
-    jobs = web.Jobs(Listing(database, room), reruns, Results(database), Erasing(database, Purging(database, blobs)))
+    purging, partial = Purging(database, blobs), Partial(database, workshop)
+    jobs = web.Jobs(Listing(database, room), reruns, Results(database, partial), Erasing(database, purging))
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs)
     return app

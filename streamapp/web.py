@@ -89,6 +89,7 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
         Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
         Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
         Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/partial", "partial", {"get": results.get_partial}, cors=True),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),
         Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": results.get_attachment}, cors=True),
     ]

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from streamapp.identity import Run
+from streamapp.store.chunks import STORED
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
@@ -33,6 +34,7 @@ STILL = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(
     tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_(bindparam("keys", expanding=True)), jobs.c.status.in_(ACTIVE)
 )
 DROP = delete(chunks).where(of_run(chunks))
+DROP_OPEN = DROP.where(chunks.c.state != STORED)
 ENDED = (
     update(jobs)
     .where(of_run(jobs), jobs.c.status.in_(ACTIVE))
@@ -70,13 +72,14 @@ def is_running(connection: Connection, run: Run, step: int) -> bool:
 def end(connection: Connection, /, run: Run, status: str, error: str | None = None, **noted: Any) -> bool:
     """Bring a queued or running job to a terminal state and drop its chunks. False when it was there already.
 
-    What else is to be noted then is given as columns.
+    Without a result, what was computed by then stays: `streamapp.jobs.partial` can make something of it. What else is
+    to be noted then is given as columns.
     """
     ended = SUCCEEDED if status == "succeeded" else ENDED
     values = {**its(run), "to_status": status, "to_error": error}
     changed = connection.execute(ended.values(**noted) if noted else ended, values).rowcount
     if changed:
-        connection.execute(DROP, its(run))
+        connection.execute(DROP if status == "succeeded" else DROP_OPEN, its(run))
     return changed == 1
 
 

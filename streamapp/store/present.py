@@ -26,6 +26,7 @@ from streamapp.store.forecast import outlook
 from streamapp.store.listing import Wanted
 from streamapp.store.reservations import Reservation
 from streamapp.store.sql import AnyRow
+from streamapp.tasks.contract import Report
 
 __all__ = [
     "present_dead_letter",
@@ -35,6 +36,7 @@ __all__ = [
     "present_jobs",
     "present_new",
     "present_notification",
+    "present_partial",
     "present_report",
     "present_workers",
 ]
@@ -158,6 +160,19 @@ def present_report(connection: Connection, run: Run) -> ReportResource | None:
         plot=plot,
         plot_alt=row.plot_alt,
         attachments=files,
+    )
+
+
+def present_partial(report: Report) -> ReportResource:
+    """A report that is stored nowhere: its files have no address, and so are not shown."""
+    return ReportResource(
+        subject=report.subject,
+        text=report.text,
+        html=report.html,
+        data=report.data,
+        plot=None,
+        plot_alt=None,
+        attachments=[],
     )
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
+from streamapp.errors import TaskFailed
 from streamapp.identity import Run
 from streamapp.intake.results import Results
+from streamapp.jobs import taskwork
+from streamapp.jobs.partial import IN_LINE, Partial
+from streamapp.jobs.workshop import Workshop
 from streamapp.store import jobs, reports
+from streamapp.store.chunks import begin_step, store_result
 from streamapp.store.database import Database
 from streamapp.store.retrying import again
 from streamapp.store.schema import jobs as rows
 from streamapp.tasks.contract import Attachment, Plot, Report
 from tests.unit.intake.serving import served
-from tests.unit.store.rows import put, reserved
+from tests.unit.store.rows import key, put, reserved, running, some_chunks
 
 ID = "0192f0c1-2b3a-7c4d-8e5f-6a7b8c9d0e1f"
 NOBODYS = "3f2b8a54-6f4a-4347-88df-88630e4e5895"
@@ -33,11 +40,36 @@ FILES = ("plot", "attachments/1")
 SHOWN = ("report", "report.json", "report.txt", "report.html", *FILES)
 
 
+class FakeWorkshop:
+    """Makes what the test says, or raises it; keeps what it was asked, and waits while `gate` is clear."""
+
+    def __init__(self) -> None:
+        self.outcome: Any = None
+        self.asked: list[Any] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def run_sized(self, size: int, work: Callable[..., Any], *args: Any) -> Any:
+        """Give it."""
+        self.asked.append((work, *args))
+        await self.gate.wait()
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+@pytest.fixture
+def workshop() -> FakeWorkshop:
+    """One that makes nothing."""
+    return FakeWorkshop()
+
+
 @pytest_asyncio.fixture
-async def client(database: Database) -> AsyncIterator[ClientSession]:
+async def client(database: Database, workshop: FakeWorkshop) -> AsyncIterator[ClientSession]:
     """A client of the handlers."""
-    results = Results(database)
+    results = Results(database, Partial(database, cast(Workshop, workshop)))
     async with served(
+        ("GET", "/v1/jobs/{job_id}/partial", results.get_partial),
         ("GET", "/v1/jobs/{job_id}/report", results.get_report),
         ("GET", "/v1/jobs/{job_id}/report.{suffix}", results.get_report),
         ("GET", "/v1/jobs/{job_id}/plot", results.get_plot),
@@ -162,3 +194,70 @@ async def test_a_kind_that_there_is_not(database: Database, client: ClientSessio
     answer = await client.get(f"/v1/jobs/{ID}/report", headers={"Accept": "application/pdf"})
     assert answer.status == 406
     assert "text/plain" in (await answer.json())["detail"]
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "cancelled", "expired"])
+async def test_what_there_is_of_a_job_without_a_report(
+    database: Database, client: ClientSession, workshop: FakeWorkshop, status: str
+) -> None:
+    """I expect the stored results to be kept, and what the task makes of them to be shown; its tag spares making it."""
+    run = running(database, id=ID)
+    for chunk in (0, 2):
+        database.write_sync(store_result, key(run, chunk), b"[1, 2]")
+    if status != "running":
+        database.write_sync(jobs.end, run, status, "an end")
+    workshop.outcome = Report(subject="So far", text="Half of it.")
+
+    answer = await client.get(f"/v1/jobs/{ID}/partial")
+
+    assert (answer.status, (await answer.json())["text"]) == (200, "Half of it.")
+    ((work, assignment, step, given),) = workshop.asked
+    assert (work, assignment.task, step) == (taskwork.partial, "echo", 0)
+    assert [(row.chunk, row.outcomes) for row in given] == [(0, b"[1, 2]"), (2, b"[1, 2]")]
+    again_ = await client.get(f"/v1/jobs/{ID}/partial", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again_.status, len(workshop.asked)) == (304, 1)
+    page = await client.get(f"/v1/jobs/{ID}/partial", headers={"Accept": "text/html"})
+    assert "<h1>So far</h1>" in await page.text()
+    assert (await client.get(f"/v1/jobs/{ID}/partial", headers={"As": "ben"})).status == 404
+
+
+async def test_where_there_is_nothing_in_part(
+    database: Database, client: ClientSession, workshop: FakeWorkshop
+) -> None:
+    """I expect 404 that says why: it waits, nothing was computed, the task makes nothing of it, fails, or is done."""
+    run = reserved(database, id=ID)
+
+    async def said() -> str:
+        answer = await client.get(f"/v1/jobs/{ID}/partial", headers={"If-None-Match": "*"})
+        assert answer.status == 404
+        return str((await answer.json())["detail"])
+
+    assert "waits for its turn" in await said()
+    database.write_sync(jobs.end, run, "failed", "an end")
+    assert "makes none of what there is" in await said()
+    assert workshop.asked == []
+    database.write_sync(again, run)
+    run = Run("anna", ID, 2)
+    database.write_sync(begin_step, run, None, 0, some_chunks(2))
+    database.write_sync(store_result, key(run, 0), b"[1, 2]")
+    assert "makes none of what there is" in await said()
+    workshop.outcome = TaskFailed("the task's own code raised ValueError: x")
+    assert "raised ValueError: x" in await said()
+    database.write_sync(jobs.end, run, "succeeded")
+    assert "has succeeded" in await said()
+
+
+async def test_few_at_a_time(database: Database, client: ClientSession, workshop: FakeWorkshop) -> None:
+    """I expect one to be made at a time, and 503 for who comes when enough wait."""
+    run = running(database, id=ID)
+    database.write_sync(store_result, key(run, 0), b"[1, 2]")
+    workshop.outcome = Report(subject="So far", text="Half of it.")
+    workshop.gate.clear()
+    asking = [asyncio.create_task(client.get(f"/v1/jobs/{ID}/partial")) for _ in range(IN_LINE + 3)]
+    async with asyncio.timeout(60):
+        while not workshop.asked or sum(each.done() for each in asking) < 3:
+            await asyncio.sleep(0.01)
+    assert len(workshop.asked) == 1
+    workshop.gate.set()
+    statuses = [answer.status for answer in await asyncio.gather(*asking)]
+    assert sorted(statuses) == [200] * IN_LINE + [503] * 3
