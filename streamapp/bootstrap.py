@@ -18,7 +18,8 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.answers import Answers
 from streamapp.intake.erasing import Erasing
-from streamapp.intake.http import Api
+from streamapp.intake.http import Api, task_resources
+from streamapp.intake.limits import Limits
 from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
@@ -141,6 +142,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
-    jobs = web.Jobs(Listing(database, room), reruns, Results(database, partial), Erasing(database, purging))
+    limits = Limits(settings, database, task_resources(registry, settings.default_task))
+    jobs = web.Jobs(Listing(database, room), reruns, Results(database, partial), Erasing(database, purging), limits)
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs)
     return app

@@ -15,6 +15,7 @@ from faust.web.exceptions import WebError
 from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
+from streamapp.intake.limits import Limits
 from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
@@ -37,6 +38,7 @@ class Jobs:
     reruns: Reruns
     results: Results
     erasing: Erasing
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
     results = jobs.results
     return [
         Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True),
+        Route("/v1/limits", "limits", {"get": jobs.limits.get_limits}, cors=True),
         Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),
         Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
         Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),

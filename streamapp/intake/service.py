@@ -22,7 +22,7 @@ from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
 from streamapp.tasks.registry import Registry
 
-__all__ = ["Intake"]
+__all__ = ["KEY_LENGTH", "Intake"]
 
 KEY_LENGTH = 255
 SORTED = json.JSONEncoder(sort_keys=True)

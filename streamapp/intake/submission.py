@@ -14,9 +14,22 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from streamapp.intake.refusal import Refused, from_validation
 
-__all__ = ["LONGEST_DEADLINE", "Deadline", "Submission", "checked_email", "one_line", "parse_submission", "rfc3339"]
+__all__ = [
+    "HIGHEST_PRIORITY",
+    "LONGEST_DEADLINE",
+    "LONGEST_NAME",
+    "LOWEST_PRIORITY",
+    "Deadline",
+    "Submission",
+    "checked_email",
+    "one_line",
+    "parse_submission",
+    "rfc3339",
+]
 
 LONGEST_DEADLINE = timedelta(days=30)
+LONGEST_NAME = 200  # characters
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -3, 3
 
 # The local mailbox, and mail servers on the same machine, take mail for these; the rest of the list stays refused.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
@@ -83,12 +96,17 @@ class Submission(BaseModel):
     media_type: Annotated[str, AfterValidator(one_line)] | None = Field(
         None, description="The document's content type."
     )
-    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)] | None = Field(
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(one_line)] | None = Field(
         None, description="What to call the job; the file's name or the first words of the text if it is left out."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
     email: Annotated[str, AfterValidator(checked_email)] | None = Field(None, description="Where to send the result.")
-    priority: int = Field(0, ge=-3, le=3, description="Each step doubles the job's share of its tenant's turn.")
+    priority: int = Field(
+        0,
+        ge=LOWEST_PRIORITY,
+        le=HIGHEST_PRIORITY,
+        description="Each step doubles the job's share of its tenant's turn.",
+    )
     deadline: Deadline | None = Field(None, description="When the result is of no more use; the job expires then.")
     fresh: bool = Field(False, description="Have all of it computed anew, and nothing answered from memory.")
 

@@ -15,7 +15,7 @@ from streamapp.identity import Run
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.sql import AnyRow, upsert
 
-__all__ = ["bounded", "has_room", "let_in", "put_back", "set_tenant", "tenants_of"]
+__all__ = ["bounded", "has_room", "let_in", "limit_of", "put_back", "set_tenant", "tenants_of"]
 
 
 LIMIT = select(tenants.c.running).where(tenants.c.tenant == bindparam("of_tenant"))
@@ -24,7 +24,7 @@ ANY_LIMIT = select(exists().where(tenants.c.running > 0))
 
 def has_room(connection: Connection, run: Run, usual: int) -> bool:
     """Whether a queued job may run now. `usual`: how many of a tenant's may, unless its row says otherwise."""
-    limit = _limit(connection, run.tenant, usual)
+    limit = limit_of(connection, run.tenant, usual)
     return not limit or run in _next(connection, run.tenant, limit)
 
 
@@ -36,7 +36,7 @@ def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
     for run in runs:
         by_tenant.setdefault(run.tenant, []).append(run)
     for tenant, mine in by_tenant.items():
-        if limit := _limit(connection, tenant, usual):
+        if limit := limit_of(connection, tenant, usual):
             first = set(_next(connection, tenant, limit))
             held = [run.job for run in mine if run not in first]
             those = and_(jobs.c.tenant == tenant, jobs.c.id.in_(held), jobs.c.status == "queued")
@@ -46,7 +46,7 @@ def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
 
 def let_in(connection: Connection, tenant: str, usual: int) -> list[Run]:
     """A tenant's queued jobs with room that the broker may not have; none when it has any number of rooms."""
-    limit = _limit(connection, tenant, usual)
+    limit = limit_of(connection, tenant, usual)
     return [run for run, published_at in _oldest(connection, tenant, limit) if published_at is None] if limit else []
 
 
@@ -79,8 +79,8 @@ def set_tenant(connection: Connection, tenant: str, weight: float | None, runnin
     upsert(connection, tenants, ("tenant",), values)
 
 
-def _limit(connection: Connection, tenant: str, usual: int) -> int:
-    """0: any number."""
+def limit_of(connection: Connection, tenant: str, usual: int) -> int:
+    """How many of a tenant's jobs run at a time, 0 for any number; `usual` unless its row says."""
     known = connection.execute(LIMIT, {"of_tenant": tenant}).scalar_one_or_none()
     return usual if known is None else int(known)
 
