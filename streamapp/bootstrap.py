@@ -17,6 +17,7 @@ from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.answers import Answers
+from streamapp.intake.bulk import Bulk
 from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.limits import Limits
@@ -34,6 +35,7 @@ from streamapp.jobs.letters import LetterDesk
 from streamapp.jobs.lifecycle import JobsWorker
 from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
+from streamapp.jobs.many import Many
 from streamapp.jobs.offsets import Offsets, lines
 from streamapp.jobs.partial import Partial
 from streamapp.jobs.plan import Planner
@@ -138,11 +140,18 @@ def _jobs_app(settings: Settings) -> faust.App:
     ).run
     answers = Answers(database, endings, room)
     api = Api(settings, registry, intake, database, progress, insight, answers)
-    reruns = Reruns(database, intake, Retrying(database, blobs, publisher.accepted), answers)
+    retrying = Retrying(database, blobs, publisher.accepted)
+    reruns = Reruns(database, intake, retrying, answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes), reruns)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
-    limits = Limits(settings, database, task_resources(registry, settings.default_task))
-    jobs = web.Jobs(Listing(database, room), reruns, Results(database, partial), Erasing(database, purging), limits)
+    jobs = web.Jobs(
+        Listing(database, room),
+        reruns,
+        Results(database, partial),
+        Erasing(database, purging),
+        Limits(settings, database, task_resources(registry, settings.default_task)),
+        Bulk(database, intake, Many(database, progress, retrying, predictors)),
+    )
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs)
     return app

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
-from streamapp.cli_jobs import jobs
+from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.cli_tenants import tenants
@@ -148,6 +148,7 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
 
 
 cli.add_command(jobs)
+cli.add_command(audit)
 cli.add_command(dead_letters)
 cli.add_command(deliveries)
 cli.add_command(backup)

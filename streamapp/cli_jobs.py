@@ -1,7 +1,8 @@
-"""The command that finds jobs: `streamapp jobs`."""
+"""The commands that find jobs and say what was done to many: `streamapp jobs` and `streamapp audit`."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamapp.client import Client
 from streamapp.resources import JobResource
 from streamapp.settings import load_settings
 
-__all__ = ["jobs"]
+__all__ = ["audit", "jobs"]
 
 STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
@@ -63,3 +64,17 @@ def _show(job: JobResource) -> None:
             when = f" {each.sent_at:%Y-%m-%d %H:%M}" if each.sent_at else ""
             why = f": {each.last_error}" if each.last_error else ""
             click.echo(f"    e-mail to {each.recipient} {each.state}{when}, {each.attempts} attempts{why}")
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
+@click.option("--url", help="Where the API is.")
+def audit(limit: int, url: str | None) -> None:
+    """Show what was done to many jobs at a time: when, with which key, what, to how many, by which filter."""
+    with Client(url or load_settings().link_base) as client:
+        page = client.get("/v1/audit", limit=str(limit))
+    for line in page["items"]:
+        wanted = json.dumps(line["filter"], ensure_ascii=False)
+        click.echo(f"{line['at'][:19]}  {line['key'] or '-'}  {line['what']:<7}  {line['changed']:>5} jobs  {wanted}")
+    if not page["items"]:
+        click.echo("None.")

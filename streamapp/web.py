@@ -12,6 +12,7 @@ from faust.web import View
 from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
+from streamapp.intake.bulk import Bulk
 from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
@@ -39,6 +40,7 @@ class Jobs:
     results: Results
     erasing: Erasing
     limits: Limits
+    bulk: Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def routes(
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _jobs(jobs, api) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _jobs(jobs, api) + _api(api) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
         if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
@@ -86,6 +88,9 @@ def _api(api: Api) -> list[Route]:
 def _jobs(jobs: Jobs, api: Api) -> list[Route]:
     results = jobs.results
     return [
+        Route("/v1/jobs/cancel", "cancel-jobs", {"post": jobs.bulk.cancel_jobs}),  # before what takes any id
+        Route("/v1/jobs/retry", "retry-jobs", {"post": jobs.bulk.retry_jobs}),
+        Route("/v1/audit", "audit", {"get": jobs.bulk.list_audit}),
         Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True),
         Route("/v1/limits", "limits", {"get": jobs.limits.get_limits}, cors=True),
         Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),

@@ -100,6 +100,16 @@ class Progress:
         await self._ended(run, [])
         return ended
 
+    async def were_cancelled(self, runs: Sequence[Run], predictors: Iterable[str]) -> None:
+        """These were cancelled together: tell who waits for them, and give what they leave to others."""
+        for run in runs:
+            self._signal(run)
+        for tenant in sorted({run.tenant for run in runs}):
+            if waiting := await self._database.read(rooms.let_in, tenant, self._room):
+                await self._publisher.jobs(waiting)
+        if runs:
+            await self.top_up(predictors)
+
     async def _ended(self, run: Run, due: Sequence[Due]) -> None:
         """Publish what an end brings: deliveries, and the tenant's next job when one waits for room.
 
