@@ -16,25 +16,37 @@ from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
-from streamapp.intake.http import Api
+from streamapp.intake.allowed import Allowed
+from streamapp.intake.answers import Answers
+from streamapp.intake.bulk import Bulk
+from streamapp.intake.erasing import Erasing
+from streamapp.intake.http import Api, task_resources
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
+from streamapp.intake.listing import Listing
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.recipients import Recipients
+from streamapp.intake.reruns import Reruns
+from streamapp.intake.results import Results
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.endings import Endings
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
 from streamapp.jobs.lifecycle import JobsWorker
 from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
+from streamapp.jobs.many import Many
 from streamapp.jobs.offsets import Offsets, lines
+from streamapp.jobs.partial import Partial
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
+from streamapp.jobs.purging import Purging
+from streamapp.jobs.retrying import Retrying
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
@@ -78,7 +90,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     workshop = Workshop(settings)
     room = settings.tenant_running
     publisher = Publisher(database, by_name, names, room)
-    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
+    endings = Endings(database)
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended)
     collector = Collector(database, workshop, progress)
     planner = Planner(database, workshop, progress, collector, room)
     predictors = tuple(registry.predictors)
@@ -109,7 +122,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
     parts.ready = keyring.begin
-    parts.keepers = [keyring.run, pressure.run, lambda: lifetimes.look(settings, predictors)]
+    parts.keepers = [keyring.run, pressure.run, endings.run, lambda: lifetimes.look(settings, predictors)]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -132,8 +145,20 @@ def _jobs_app(settings: Settings) -> faust.App:
         {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
-    api = Api(settings, registry, intake, database, progress, insight)
+    answers = Answers(database, endings, room)
+    api = Api(settings, registry, intake, database, progress, insight, answers)
+    retrying = Retrying(database, blobs, publisher.accepted)
+    reruns = Reruns(database, intake, retrying, answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages, keyring, Limits(database))
+    pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required), reruns)
+    purging, partial = Purging(database, blobs), Partial(database, workshop)
+    jobs = web.Jobs(
+        Listing(database, room),
+        reruns,
+        Results(database, partial),
+        Erasing(database, purging),
+        Allowed(settings, database, task_resources(registry, settings.default_task)),
+        Bulk(database, intake, Many(database, progress, retrying, predictors)),
+    )
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, keyring, Limits(database))
     return app

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
+from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.cli_recovery import backup, rewind, with_broker
@@ -92,22 +93,6 @@ def submit(
 
 
 @cli.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
-@click.option("--url", help="Where the API is.")
-def jobs(limit: int, url: str | None) -> None:
-    """List the newest jobs."""
-    with _client(url) as client:
-        page = client.jobs(limit)
-    for job in page.items:
-        done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
-        click.echo(
-            f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}"
-        )
-    if not page.items:
-        click.echo("No jobs yet. Send one: streamapp submit FILE")
-
-
-@cli.command()
 @click.argument("job_id", metavar="ID")
 @click.option("--wait", is_flag=True, help="Wait for the end first.")
 @click.option("--url", help="Where the API is.")
@@ -163,6 +148,8 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
         sys.exit(FAILED)
 
 
+cli.add_command(jobs)
+cli.add_command(audit)
 cli.add_command(dead_letters)
 cli.add_command(deliveries)
 cli.add_command(backup)

@@ -63,10 +63,17 @@ class Client:
         """The job as it is now."""
         return JobResource.model_validate_json(self._repeat(lambda: self._http.get(f"/v1/jobs/{job_id}")).content)
 
-    def jobs(self, limit: int = 20) -> JobList:
-        """The newest jobs."""
-        answer = self._repeat(lambda: self._http.get("/v1/jobs", params={"limit": limit}))
+    def jobs(self, limit: int = 20, **wanted: str) -> JobList:
+        """The newest jobs, or those that match: filters and `cursor` as `GET /v1/jobs` has them."""
+        answer = self._repeat(lambda: self._http.get("/v1/jobs", params={"limit": limit, **wanted}))
         return JobList.model_validate_json(answer.content)
+
+    def retry(self, job_id: str) -> JobResource:
+        """Start a job again that failed, expired or was cancelled. Raises `ApiError` with 409 for any other.
+
+        It is not repeated inside: the second time the job would run already.
+        """
+        return JobResource.model_validate_json(_checked(self._http.post(f"/v1/jobs/{job_id}/retry")).content)
 
     def get(self, path: str, **params: str) -> Any:
         """A resource as JSON."""

@@ -81,11 +81,13 @@ class DeliveryResource(BaseModel):
 
 
 class JobResource(BaseModel):
-    """A job as its owner sees it. In lists `report` and `deliveries` are left empty."""
+    """A job as its owner sees it. In lists `report` is left empty, and `deliveries` unless the filter is about mail."""
 
     id: str
+    run: int = Field(1, description="Which run of the job this is; a retry begins the next.")
     task: str
     name: str | None = Field(description="The file's name or the first words of the text.")
+    email: str | None = Field(None, description="Where the result is sent.")
     status: Status
     progress: Progress
     position: int | None = Field(description="1 is next; null once it runs.")

@@ -14,20 +14,26 @@ from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
 from streamapp.intake.access import Need, Needs, access
+from streamapp.intake.allowed import Allowed
 from streamapp.intake.bodies import body_schemas
+from streamapp.intake.bulk import Bulk
+from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.legacy import legacy_submission
 from streamapp.intake.limits import Limits
+from streamapp.intake.listing import Listing
 from streamapp.intake.openapi import Call, describe, served, template_of
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
+from streamapp.intake.reruns import Reruns
+from streamapp.intake.results import Results
 from streamapp.settings import Settings
 from streamapp.ui.login import LoginViews
 from streamapp.ui.views import PageViews
 
-__all__ = ["routes"]
+__all__ = ["Jobs", "routes"]
 
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 
@@ -37,6 +43,18 @@ READ: Mapping[str, Need] = {"get": "read", "post": "read"}
 ADMIN: Mapping[str, Need] = {"get": "admin", "post": "admin"}
 OPERATOR: Mapping[str, Need] = {"get": "operator", "post": "operator"}
 OPEN: Mapping[str, Need] = {"get": "nothing", "post": "nothing"}
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The handlers for jobs that were accepted."""
+
+    listing: Listing
+    reruns: Reruns
+    results: Results
+    erasing: Erasing
+    allowed: Allowed
+    bulk: Bulk
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +76,14 @@ def routes(
     probes: Probes,
     operators: Operators,
     pages: PageViews,
+    jobs: Jobs,
     keyring: Keyring,
     limits: Limits,
 ) -> None:
     """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
     server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
-    described = _api(api) + _probes(probes) + _operators(operators)
+    described = _jobs(jobs, api) + _api(api) + _probes(probes) + _operators(operators)
     document = describe(list(_calls(described)), body_schemas(api.registry))
     every = described + _described(document, pages) + _pages(pages)
     every += _login(LoginViews(keyring, pages.pages, settings.link_base))
@@ -79,7 +98,6 @@ def routes(
 
 def _api(api: Api) -> list[Route]:
     return [
-        Route("/v1/jobs", "jobs", {"get": api.list_jobs, "post": api.create_job}, cors=True, sends=True),
         Route(
             "/v1/jobs/{job_id}",
             "job",
@@ -87,13 +105,31 @@ def _api(api: Api) -> list[Route]:
             cors=True,
             sends=True,
         ),
-        Route("/v1/jobs/{job_id}/plot", "plot", {"get": api.get_plot}, cors=True),
-        Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": api.get_attachment}, cors=True),
         Route("/v1/notifications", "notifications", {"get": api.list_notifications}, cors=True),
         Route("/v1/notifications/{line}/read", "read", {"post": api.read_notification}, cors=True, needs=READ),
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
         Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True, needs=ADMIN),
         Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True, sends=True),
+    ]
+
+
+def _jobs(jobs: Jobs, api: Api) -> list[Route]:
+    results = jobs.results
+    return [
+        Route(
+            "/v1/jobs/cancel", "cancel-jobs", {"post": jobs.bulk.cancel_jobs}, needs=ADMIN
+        ),  # before what takes any id
+        Route("/v1/jobs/retry", "retry-jobs", {"post": jobs.bulk.retry_jobs}, needs=ADMIN),
+        Route("/v1/audit", "audit", {"get": jobs.bulk.list_audit}, needs=ADMIN),
+        Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True, sends=True),
+        Route("/v1/limits", "limits", {"get": jobs.allowed.get_limits}, cors=True),
+        Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),
+        Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
+        Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/partial", "partial", {"get": results.get_partial}, cors=True),
+        Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),
+        Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": results.get_attachment}, cors=True),
     ]
 
 
@@ -138,6 +174,7 @@ def _pages(pages: PageViews) -> list[Route]:
         Route("/assets/{name}", "asset", {"get": pages.asset}, needs=OPEN),
         Route("/ui/jobs", "submit", {"post": pages.submit}, sends=True),
         Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
+        Route("/ui/jobs/{job_id}/retry", "retry-page", {"post": pages.retry}),
         Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}, needs=READ),
     ]
 

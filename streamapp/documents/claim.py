@@ -56,6 +56,18 @@ class Blobs:
             with suppress(FileNotFoundError):
                 obstore.delete(self._store, reference.removeprefix(BLOB))
 
+    def holds(self, reference: str) -> bool:
+        """Whether a document is there. Raises `StoreUnavailable`."""
+        if reference.startswith(DATA):
+            return True
+        try:
+            obstore.head(self._store, reference.removeprefix(BLOB))
+        except FileNotFoundError:
+            return False
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise StoreUnavailable(f"the document can't be looked for: {error}") from error
+        return True
+
     def open(self, reference: str) -> BinaryIO:
         """Read a document from its start. Raises `BadDocument` when it is gone, and `StoreUnavailable`."""
         if reference.startswith(DATA):

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
 
 from streamapp.identity import Run
+from streamapp.intake.answers import Answers
 from streamapp.intake.bodies import JOB_BODY, JOB_FORM
 from streamapp.intake.body import check_encoding, read_fields
 from streamapp.intake.caller import caller_of
+from streamapp.intake.handling import PAGE, as_json, cursor_of, known, limit_of, no_such, number_of, uuid_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.operation import JSON, Answer, Link, operation, shared
-from streamapp.intake.query import LONGEST_PAGE, PAGE, PageQuery
+from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_submission
@@ -34,11 +34,10 @@ from streamapp.resources import (
     TaskResource,
 )
 from streamapp.settings import Settings
-from streamapp.store import inbox, jobs, reports
-from streamapp.store.cursor import unpack
+from streamapp.store import inbox, jobs
 from streamapp.store.database import Database
-from streamapp.store.present import present_inbox, present_job, present_jobs, present_new, present_notification
-from streamapp.store.reservations import Reservation
+from streamapp.store.listing import Wanted
+from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.registry import Registry
 
@@ -47,7 +46,6 @@ __all__ = ["Api", "task_resources"]
 Legacy = Callable[[Mapping[str, Any], Settings, Registry], Submission]
 
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
-BYTES = {"type": "string", "contentMediaType": "application/octet-stream"}
 NO_SUCH = {404: "There is none with this id."}
 WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
 SUBMITTED = {
@@ -89,6 +87,7 @@ class Api:
     database: Database
     progress: Progress
     insight: Insight
+    answers: Answers
 
     @property
     def room(self) -> int:
@@ -102,70 +101,52 @@ class Api:
         made = await self.intake.submit(
             caller_of(request).tenant, submission, key=request.headers.get("Idempotency-Key")
         )
-        return await self._accepted(made)
+        return await self.answers.accepted(request, made)
 
     @operation("Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
-        identity = _uuid(job_id)
+        identity = uuid_of(job_id)
         if identity is None:
             raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
         submission = parse_submission(await read_fields(request))
         key = request.headers.get("Idempotency-Key")
         made = await self.intake.submit(caller_of(request).tenant, submission, key=key, job_id=identity)
-        return await self._accepted(made)
+        return await self.answers.accepted(request, made)
 
     @operation("One job", {200: Answer("It.", JobResource)}, problems=NO_SUCH)
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
-        return _json(await self.job(caller_of(request).tenant, job_id))
-
-    @operation("Jobs, newest first", {200: Answer("A page.", JobList)}, query=PageQuery, problems=WRONG)
-    async def list_jobs(self, request: web.Request) -> web.Response:
-        """GET /v1/jobs."""
-        return _json(await self.page_of_jobs(request, PAGE))
+        return as_json(await self.job(caller_of(request).tenant, job_id))
 
     @operation("Cancel a job", {200: Answer("It, cancelled, or as it had ended.", JobResource)}, problems=NO_SUCH)
     async def cancel_job(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}: cancel it; one that has ended stays as it is."""
         await self.cancel(caller_of(request).tenant, job_id)
-        return _json(await self.job(caller_of(request).tenant, job_id))
-
-    @operation("A report's plot", {200: Answer("The picture.", BYTES, media_type="image/png")}, problems=NO_SUCH)
-    async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
-        """GET /v1/jobs/{id}/plot."""
-        return await self._file(caller_of(request).tenant, job_id, reports.PLOT)
-
-    @operation("A file of a report", {200: Answer("The file.", BYTES, media_type="*/*")}, problems=NO_SUCH)
-    async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
-        """GET /v1/jobs/{id}/attachments/{position}."""
-        number = _number(position)
-        if not number:
-            raise _no_such("attachment")
-        return await self._file(caller_of(request).tenant, job_id, number)
+        return as_json(await self.job(caller_of(request).tenant, job_id))
 
     @operation("The inbox, newest first", {200: Answer("A page.", NotificationList)}, query=PageQuery, problems=WRONG)
     async def list_notifications(self, request: web.Request) -> web.Response:
         """GET /v1/notifications."""
-        return _json(await self.page_of_notifications(request, PAGE))
+        return as_json(await self.page_of_notifications(request, PAGE))
 
     @operation("Mark as read", {200: Answer("The line, read.", NotificationResource)}, problems=NO_SUCH)
     async def read_notification(self, request: web.Request, line: str) -> web.Response:
         """POST /v1/notifications/{id}/read."""
-        row = await self.database.write(inbox.mark_read, caller_of(request).tenant, _number(line) or 0)
+        row = await self.database.write(inbox.mark_read, caller_of(request).tenant, number_of(line) or 0)
         if row is None:
-            raise _no_such("notification")
-        return _json(present_notification(row))
+            raise no_such("notification")
+        return as_json(present_notification(row))
 
     @operation("What can be asked for", {200: Answer("All tasks.", TaskList)})
     async def list_tasks(self, request: web.Request) -> web.Response:
         """GET /v1/tasks."""
-        return _json(TaskList(items=task_resources(self.registry, self.settings.default_task)))
+        return as_json(TaskList(items=task_resources(self.registry, self.settings.default_task)))
 
     @operation("Agents, lag, model workers", {200: Answer("What runs.", Overview)})
     async def list_agents(self, request: web.Request) -> web.Response:
         """GET /v1/agents."""
-        return _json(await self.insight.overview())
+        return as_json(await self.insight.overview())
 
     def push(self, read: Legacy) -> Callable[[web.Request], Awaitable[web.Response]]:
         """POST /kafka/pushToConsumers, with `read` making a submission of any JSON object."""
@@ -183,27 +164,22 @@ class Api:
 
     async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
         """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""
-        try:
-            after = unpack(request.query["cursor"]) if "cursor" in request.query else None
-        except ValueError as error:
-            raise Refused(422, f"cursor: {error}.", field="cursor") from error
-        return await self.database.read(
-            present_jobs, caller_of(request).tenant, _limit(request, size), after, room=self.room
-        )
+        limit, after = limit_of(request, size), cursor_of(request.query.get("cursor"))
+        return await self.database.read(present_jobs, caller_of(request).tenant, Wanted(), limit, after, room=self.room)
 
     async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
         """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""
         cursor = request.query.get("cursor")
-        before = None if cursor is None else _number(cursor)
+        before = None if cursor is None else number_of(cursor)
         if cursor is not None and before is None:
             raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
-        return await self.database.read(present_inbox, caller_of(request).tenant, _limit(request, size), before)
+        return await self.database.read(present_inbox, caller_of(request).tenant, limit_of(request, size), before)
 
     async def job(self, tenant: str, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""
-        job = await self.database.read(present_job, tenant, _known(job_id), whole=True, room=self.room)
+        job = await self.database.read(present_job, tenant, known(job_id), whole=True, room=self.room)
         if job is None:
-            raise _no_such("job")
+            raise no_such("job")
         return job
 
     async def cancel(self, tenant: str, job_id: str) -> None:
@@ -213,29 +189,10 @@ class Api:
             await self.progress.top_up(self.registry.predictors)
 
     async def _row(self, tenant: str, job_id: str) -> AnyRow:
-        row = await self.database.read(jobs.find, tenant, _known(job_id))
+        row = await self.database.read(jobs.find, tenant, known(job_id))
         if row is None:
-            raise _no_such("job")
+            raise no_such("job")
         return row
-
-    async def _accepted(self, made: Reservation) -> web.Response:
-        job: JobResource | None
-        if made.created:
-            job = present_new(made)
-        else:
-            job = await self.database.read(present_job, made.row.tenant, made.row.id, whole=True, room=self.room)
-        response = _json(job, status=202)
-        response.headers["Location"] = f"/v1/jobs/{made.row.id}"
-        return response
-
-    async def _file(self, tenant: str, job_id: str, position: int) -> web.Response:
-        row = await self._row(tenant, job_id)
-        file = await self.database.read(reports.file_of, Run(row.tenant, row.id, row.run), position)
-        if file is None:
-            raise _no_such("plot" if position == reports.PLOT else "attachment")
-        kind = "inline" if file.media_type.startswith("image/") and "svg" not in file.media_type else "attachment"
-        headers = {"Content-Disposition": kind, "X-Content-Type-Options": "nosniff"}
-        return web.Response(body=file.content, content_type=file.media_type, headers=headers)
 
 
 def task_resources(registry: Registry, first: str) -> list[TaskResource]:
@@ -250,39 +207,3 @@ def task_resources(registry: Registry, first: str) -> list[TaskResource]:
         )
         for task in tasks
     ]
-
-
-def _json(resource: BaseModel | None, status: int = 200) -> web.Response:
-    if resource is None:
-        raise _no_such("job")
-    return web.Response(text=resource.model_dump_json(), status=status, content_type="application/json")
-
-
-def _no_such(kind: str) -> Refused:
-    return Refused(404, f"There is no such {kind}.")
-
-
-def _known(job_id: str) -> str:
-    """A job's id as the store has it. Raises `Refused` with 404 for what can't be one."""
-    identity = _uuid(job_id)
-    if identity is None:
-        raise _no_such("job")
-    return identity
-
-
-def _uuid(text: str) -> str | None:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
-
-
-def _limit(request: web.Request, size: int) -> int:
-    number = _number(request.query.get("limit", str(size)))
-    if number is None or not 1 <= number <= LONGEST_PAGE:
-        raise Refused(422, f"limit: a number from 1 to {LONGEST_PAGE}.", field="limit")
-    return number

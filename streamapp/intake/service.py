@@ -23,7 +23,7 @@ from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
 from streamapp.tasks.registry import Registry
 
-__all__ = ["Intake"]
+__all__ = ["KEY_LENGTH", "Intake"]
 
 KEY_LENGTH = 255
 SORTED = json.JSONEncoder(sort_keys=True)
@@ -61,7 +61,7 @@ class Intake:
 
         The same key (or id) with the same body gives the same job, with another body a 422.
         """
-        self._check_open(tenant)
+        self.check_open(tenant)
         _check_key(key)
         if submission.email is None or self._recipients is None:
             return await self._accept(tenant, submission, key, job_id)
@@ -106,7 +106,8 @@ class Intake:
         faults.cross("blob.after")
         return claim
 
-    def _check_open(self, tenant: str) -> None:
+    def check_open(self, tenant: str) -> None:
+        """Raise `Refused`: with 403 for a tenant that is paused, with 503 when no new work is taken now."""
         if self._paused(tenant):
             raise Refused(403, "This tenant is paused: no new work of it is taken now, and nothing was accepted.")
         reason = self._closed()
@@ -142,8 +143,8 @@ def _gone(new: NewJob, error: JobRemoved) -> Refused:
     on = datetime.fromtimestamp(error.tombstone.removed_at, UTC)
     return Refused(
         410,
-        f"Job {error.tombstone.job} has {error.tombstone.status}, and was removed on {on:%Y-%m-%d} after the days that "
-        "finished jobs are kept. It does not start again; use a new id or key for new work.",
+        f"Job {error.tombstone.job} has ended ({error.tombstone.status}), and was removed on {on:%Y-%m-%d}, because "
+        "its days were over or it was deleted. It does not start again; use a new id or key for new work.",
     )
 
 

@@ -14,9 +14,22 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from streamapp.intake.refusal import Refused, from_validation
 
-__all__ = ["Submission", "parse_submission"]
+__all__ = [
+    "HIGHEST_PRIORITY",
+    "LONGEST_DEADLINE",
+    "LONGEST_NAME",
+    "LOWEST_PRIORITY",
+    "Deadline",
+    "Submission",
+    "checked_email",
+    "one_line",
+    "parse_submission",
+    "rfc3339",
+]
 
 LONGEST_DEADLINE = timedelta(days=30)
+LONGEST_NAME = 200  # characters
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -3, 3
 
 # The local mailbox, and mail servers on the same machine, take mail for these; the rest of the list stays refused.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
@@ -25,7 +38,8 @@ email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
 
 
 @functools.lru_cache(maxsize=4096)  # most people send to the same few addresses
-def _email(value: str) -> str:
+def checked_email(value: str) -> str:
+    """One address in its usual spelling. Raises ValueError."""
     try:
         checked = validate_email(value, check_deliverability=False, globally_deliverable=False, strict=True)
     except EmailNotValidError as error:
@@ -40,7 +54,8 @@ def _soon(value: datetime) -> datetime:
     return value
 
 
-def _rfc3339(value: Any) -> Any:
+def rfc3339(value: Any) -> Any:
+    """A time as text, before pydantic looks whether it has its offset. Raises ValueError."""
     if not isinstance(value, str):
         raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)')
     try:
@@ -57,10 +72,15 @@ def _words(value: str) -> str:
     return value
 
 
-def _one_line(value: str) -> str:
+def one_line(value: str) -> str:
+    """Text without control characters. Raises ValueError."""
     if any(ord(character) < 32 for character in value):
         raise ValueError("it must be one line")
     return value
+
+
+#: A time to come, as text in RFC 3339.
+Deadline = Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(rfc3339)]
 
 
 class Submission(BaseModel):
@@ -73,18 +93,21 @@ class Submission(BaseModel):
         None, description="The document, when it is plain text."
     )
     document: str | None = Field(None, description="The document in base64 (RFC 4648).")
-    media_type: Annotated[str, AfterValidator(_one_line)] | None = Field(
+    media_type: Annotated[str, AfterValidator(one_line)] | None = Field(
         None, description="The document's content type."
     )
-    name: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)] | None = Field(
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidator(one_line)] | None = Field(
         None, description="What to call the job; the file's name or the first words of the text if it is left out."
     )
     params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
-    email: Annotated[str, AfterValidator(_email)] | None = Field(None, description="Where to send the result.")
-    priority: int = Field(0, ge=-3, le=3, description="Each step doubles the job's share of its tenant's turn.")
-    deadline: Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(_rfc3339)] | None = Field(
-        None, description="When the result is of no more use; the job expires then."
+    email: Annotated[str, AfterValidator(checked_email)] | None = Field(None, description="Where to send the result.")
+    priority: int = Field(
+        0,
+        ge=LOWEST_PRIORITY,
+        le=HIGHEST_PRIORITY,
+        description="Each step doubles the job's share of its tenant's turn.",
     )
+    deadline: Deadline | None = Field(None, description="When the result is of no more use; the job expires then.")
     fresh: bool = Field(False, description="Have all of it computed anew, and nothing answered from memory.")
 
     def content(self) -> tuple[bytes, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -28,7 +28,7 @@ LONGEST_REASON = 2000
 
 
 class Progress:
-    """The transitions that plan, collect and sweep share."""
+    """The transitions that plan, collect and sweep share. `signal` is told of each run that ended by one of them."""
 
     def __init__(
         self,
@@ -37,10 +37,12 @@ class Progress:
         room: int = 0,
         memory_s: float | None = None,
         chunk_items: int = 64,
+        signal: Callable[[Run], None] = lambda run: None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._room = room
+        self._signal = signal
         self.memory_s = memory_s
         self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
@@ -93,11 +95,28 @@ class Progress:
     async def cancel(self, run: Run) -> bool:
         """End a job because its owner says so; nobody is told. False when it had ended before."""
         ended = await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
+        if ended:
+            self._signal(run)
         await self._ended(run, [])
         return ended
 
+    async def were_cancelled(self, runs: Sequence[Run], predictors: Iterable[str]) -> None:
+        """These were cancelled together: tell who waits for them, and give what they leave to others."""
+        for run in runs:
+            self._signal(run)
+        for tenant in sorted({run.tenant for run in runs}):
+            if waiting := await self._database.read(rooms.let_in, tenant, self._room):
+                await self._publisher.jobs(waiting)
+        if runs:
+            await self.top_up(predictors)
+
     async def _ended(self, run: Run, due: Sequence[Due]) -> None:
-        """Publish what an end brings: deliveries, and the tenant's next job when one waits for room."""
+        """Publish what an end brings: deliveries, and the tenant's next job when one waits for room.
+
+        An end of which somebody is told has deliveries; what was let be has none.
+        """
+        if due:
+            self._signal(run)
         await self._publisher.deliveries(due)
         if waiting := await self._database.read(rooms.let_in, run.tenant, self._room):
             await self._publisher.jobs(waiting)

@@ -12,26 +12,32 @@ and is told so. A terminal state never changes within a run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from streamapp.identity import Run
-from streamapp.store.cursor import Cursor
+from streamapp.store.chunks import STORED
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
-__all__ = ["end", "find", "get", "is_running", "newest", "overdue", "waiting_for"]
+__all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_running", "overdue", "waiting_for"]
 
+ACTIVE = ("queued", "running")
+AT_ONCE = 500  # runs in a statement
 
 GET = select(jobs).where(of_run(jobs))
 LOCK = GET.with_for_update()
 FIND = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job"))
+STILL = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(
+    tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_(bindparam("keys", expanding=True)), jobs.c.status.in_(ACTIVE)
+)
 DROP = delete(chunks).where(of_run(chunks))
+DROP_OPEN = DROP.where(chunks.c.state != STORED)
 ENDED = (
     update(jobs)
-    .where(of_run(jobs), jobs.c.status.in_(("queued", "running")))
+    .where(of_run(jobs), jobs.c.status.in_(ACTIVE))
     .values(status=bindparam("to_status"), error=bindparam("to_error"), finished_at=clock(), unfinished=0, waiting=0)
 )
 SUCCEEDED = ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
@@ -50,15 +56,11 @@ def find(connection: Connection, tenant: str, job: str) -> AnyRow | None:
     return connection.execute(FIND, {"of_tenant": tenant, "of_job": job}).one_or_none()
 
 
-def newest(connection: Connection, tenant: str, limit: int, after: Cursor | None = None) -> Sequence[AnyRow]:
-    """A page of a tenant's jobs, newest first."""
-    query = (
-        select(jobs).where(jobs.c.tenant == tenant).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
-    )
-    if after is not None:
-        same_time = and_(jobs.c.created_at == after.created_at, jobs.c.id < after.id)
-        query = query.where(or_(jobs.c.created_at < after.created_at, same_time))
-    return connection.execute(query).all()
+def active_of(connection: Connection, runs: Collection[Run]) -> set[Run]:
+    """Those of these runs that have not ended, and are not followed by another."""
+    keys = [(run.tenant, run.job, run.run) for run in runs]
+    parts = (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
+    return {Run(*row) for part in parts for row in connection.execute(STILL, {"keys": part})}
 
 
 def is_running(connection: Connection, run: Run, step: int) -> bool:
@@ -70,19 +72,20 @@ def is_running(connection: Connection, run: Run, step: int) -> bool:
 def end(connection: Connection, /, run: Run, status: str, error: str | None = None, **noted: Any) -> bool:
     """Bring a queued or running job to a terminal state and drop its chunks. False when it was there already.
 
-    What else is to be noted then is given as columns.
+    Without a result, what was computed by then stays: `streamapp.jobs.partial` can make something of it. What else is
+    to be noted then is given as columns.
     """
     ended = SUCCEEDED if status == "succeeded" else ENDED
     values = {**its(run), "to_status": status, "to_error": error}
     changed = connection.execute(ended.values(**noted) if noted else ended, values).rowcount
     if changed:
-        connection.execute(DROP, its(run))
+        connection.execute(DROP if status == "succeeded" else DROP_OPEN, its(run))
     return changed == 1
 
 
 def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequence[AnyRow]:
     """Jobs past their deadline (``late``), or running for longer than a job may."""
-    active = jobs.c.status.in_(("queued", "running"))
+    active = jobs.c.status.in_(ACTIVE)
     late = and_(jobs.c.deadline.is_not(None), jobs.c.deadline < clock())
     endless = and_(jobs.c.status == "running", jobs.c.started_at < clock() - job_timeout_s)
     columns = (jobs.c.tenant, jobs.c.id, jobs.c.run, late.label("late"))
@@ -91,5 +94,5 @@ def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequenc
 
 def waiting_for(connection: Connection) -> int:
     """Jobs that are not in a terminal state."""
-    active = jobs.c.status.in_(("queued", "running"))
+    active = jobs.c.status.in_(ACTIVE)
     return connection.execute(select(func.count()).select_from(jobs).where(active)).scalar_one()

@@ -19,6 +19,8 @@ from streamapp.tasks.contract import Report
 
 __all__ = ["Claimed", "claim", "content"]
 
+SINCE = "It was started again since then; its page says what came of that."
+
 
 class Claimed(NamedTuple):
     """A delivery in this caller's hands, and what it tells: a job and its report, or why that could not be read."""
@@ -54,4 +56,6 @@ def content(connection: Connection, row: AnyRow, *, whole: bool = True) -> tuple
     job = present_job(connection, run.tenant, run.job, whole=False)
     if job is None:
         raise LookupError(f"delivery {row.id} names a job that is gone")
+    if job.run != row.run:  # the notice of a run that ended without a result, which was in doubt or given up
+        job.status, job.error = "failed", SINCE
     return job, reports.load(connection, run, whole=whole)

@@ -20,11 +20,13 @@ from streamapp.resources import (
     ReportResource,
     WorkerResource,
 )
-from streamapp.store import inbox, jobs, ledger, reports, workers
+from streamapp.store import inbox, jobs, ledger, listing, reports, workers
 from streamapp.store.cursor import Cursor, pack
 from streamapp.store.forecast import outlook
+from streamapp.store.listing import Wanted
 from streamapp.store.reservations import Reservation
 from streamapp.store.sql import AnyRow
+from streamapp.tasks.contract import Report
 
 __all__ = [
     "present_dead_letter",
@@ -34,6 +36,8 @@ __all__ = [
     "present_jobs",
     "present_new",
     "present_notification",
+    "present_partial",
+    "present_report",
     "present_workers",
 ]
 
@@ -49,7 +53,7 @@ def present_job(connection: Connection, tenant: str, job: str, *, whole: bool, r
     resource = _job(connection, row, room)
     if whole:
         run = Run(row.tenant, row.id, row.run)
-        resource.report = _report(connection, run)
+        resource.report = present_report(connection, run)
         resource.deliveries = [present_delivery(each) for each in ledger.of_job(connection, run)]
     return resource
 
@@ -60,16 +64,17 @@ def present_new(made: Reservation) -> JobResource:
 
 
 def present_jobs(
-    connection: Connection, tenant: str, limit: int, after: Cursor | None = None, *, room: int = 0
+    connection: Connection, tenant: str, wanted: Wanted, limit: int, after: Cursor | None = None, *, room: int = 0
 ) -> JobList:
-    """A page of a tenant's jobs, newest first."""
-    rows = jobs.newest(connection, tenant, limit + 1, after)
+    """A page of a tenant's jobs, newest first; with their deliveries where the filter asks about mail."""
+    rows = listing.matching(connection, tenant, wanted, limit + 1, after)
     page = rows[:limit]
+    items = [_job(connection, row, room) for row in page]
+    if wanted.asks_for_mail:
+        for item, sent in zip(items, listing.deliveries_of(connection, page).values(), strict=True):
+            item.deliveries = [present_delivery(each) for each in sent]
     more = len(rows) > limit
-    return JobList(
-        items=[_job(connection, row, room) for row in page],
-        next=pack(Cursor(page[-1].created_at, page[-1].id)) if more else None,
-    )
+    return JobList(items=items, next=pack(Cursor(page[-1].created_at, page[-1].id)) if more else None)
 
 
 def present_inbox(connection: Connection, tenant: str, limit: int, before: int | None = None) -> NotificationList:
@@ -121,8 +126,10 @@ def _job(connection: Connection, row: AnyRow, room: int) -> JobResource:
 def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobResource:
     return JobResource(
         id=row.id,
+        run=row.run,
         task=row.task,
         name=row.name,
+        email=row.email,
         status=row.status,
         progress=Progress(done=row.done, total=row.total),
         position=position,
@@ -138,7 +145,8 @@ def _resource(row: AnyRow, position: int | None, eta_s: float | None) -> JobReso
     )
 
 
-def _report(connection: Connection, run: Run) -> ReportResource | None:
+def present_report(connection: Connection, run: Run) -> ReportResource | None:
+    """What a run ended in, without the files' contents; None when it has no report."""
     row = reports.row_of(connection, run)
     if row is None:
         return None
@@ -152,6 +160,19 @@ def _report(connection: Connection, run: Run) -> ReportResource | None:
         plot=plot,
         plot_alt=row.plot_alt,
         attachments=files,
+    )
+
+
+def present_partial(report: Report) -> ReportResource:
+    """A report that is stored nowhere: its files have no address, and so are not shown."""
+    return ReportResource(
+        subject=report.subject,
+        text=report.text,
+        html=report.html,
+        data=report.data,
+        plot=None,
+        plot_alt=None,
+        attachments=[],
     )
 
 

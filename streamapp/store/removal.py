@@ -1,4 +1,4 @@
-"""Removing finished jobs after their time, with all that they stored, a little at a time.
+"""Removing finished jobs, after their time or when their owner says so, with all that they stored, a little at a time.
 
 A job that goes leaves a tombstone. It outlives every message that may still come of the job, so that what comes late
 changes nothing, and neither its id nor its idempotency key starts it again as if it were new.
@@ -33,41 +33,43 @@ class Key(NamedTuple):
 
 def due_for_removal(connection: Connection, keep_s: float, limit: int) -> Sequence[AnyRow]:
     """Jobs that ended more than `keep_s` seconds ago and have no delivery under way: their keys and documents."""
-    old = and_(jobs.c.status.in_(FINAL), jobs.c.finished_at < clock() - keep_s)
     mine = and_(deliveries.c.tenant == jobs.c.tenant, deliveries.c.job == jobs.c.id)
     unsettled = exists().where(mine, deliveries.c.state.in_(UNSETTLED))
     columns = (jobs.c.tenant, jobs.c.id, jobs.c.document)
-    return connection.execute(select(*columns).where(old, not_(unsettled)).limit(limit)).all()
+    return connection.execute(select(*columns).where(_over(keep_s), not_(unsettled)).limit(limit)).all()
 
 
-def remove(connection: Connection, keep_s: float, keys: Sequence[tuple[str, str]], most: int) -> bool:
-    """Remove at most `most` rows of these jobs, the jobs themselves last. True when nothing of them is left."""
-    left = most
+def remove(connection: Connection, keep_s: float | None, keys: Sequence[tuple[str, str]], most: int) -> bool:
+    """Remove at most `most` rows of these jobs, the jobs themselves last. True when nothing of them is left.
+
+    Only of those that ended more than `keep_s` seconds ago, at any time where that is None: one that was started again
+    since it was looked for is let be, with all that it has.
+    """
+    rows = connection.execute(select(jobs).where(_over(keep_s), _named(jobs, keys)).with_for_update()).all()
+    keys, left = [(row.tenant, row.id) for row in rows], most
     for table in DEPENDENT:
         left -= _remove_some(connection, table, keys, left)
         if left <= 0:
             return False
-    still = and_(
-        tuple_(jobs.c.tenant, jobs.c.id).in_(keys), jobs.c.status.in_(FINAL), jobs.c.finished_at < clock() - keep_s
-    )
-    rows = connection.execute(select(jobs).where(still).limit(left)).all()
-    for row in rows:
-        insert_or_ignore(
-            connection,
-            tombstones,
-            {
-                "tenant": row.tenant,
-                "job": row.id,
-                "run": row.run,
-                "body_hash": row.body_hash,
-                "idempotency_key": row.idempotency_key,
-                "status": row.status,
-            },
-            "removed_at",
-        )
-    gone = [(row.tenant, row.id) for row in rows]
-    connection.execute(delete(jobs).where(tuple_(jobs.c.tenant, jobs.c.id).in_(gone)))
-    return len(rows) < left
+    for row in rows[:left]:
+        _leave_tombstone(connection, row)
+    connection.execute(delete(jobs).where(_named(jobs, keys[:left])))
+    return len(rows) <= left
+
+
+def _leave_tombstone(connection: Connection, row: AnyRow) -> None:
+    names = ("tenant", "run", "body_hash", "idempotency_key", "status")
+    values = {"job": row.id, **{name: getattr(row, name) for name in names}}
+    insert_or_ignore(connection, tombstones, values, "removed_at")
+
+
+def _over(keep_s: float | None) -> ColumnElement[bool]:
+    ended = jobs.c.status.in_(FINAL)
+    return ended if keep_s is None else and_(ended, jobs.c.finished_at < clock() - keep_s)
+
+
+def _named(table: Table, keys: Sequence[tuple[str, str]]) -> ColumnElement[bool]:
+    return tuple_(table.c.tenant, table.c.id if table is jobs else table.c.job).in_(keys)
 
 
 def forget(connection: Connection, after_s: float, most: int) -> int:
@@ -81,6 +83,5 @@ def forget(connection: Connection, after_s: float, most: int) -> int:
 
 def _remove_some(connection: Connection, table: Table, keys: Sequence[tuple[str, str]], most: int) -> int:
     identity: list[Column[object]] = list(table.primary_key.columns)
-    which: ColumnElement[bool] = tuple_(table.c.tenant, table.c.job).in_(keys)
-    some = select(*identity).where(which).limit(most)
+    some = select(*identity).where(_named(table, keys)).limit(most)
     return connection.execute(delete(table).where(tuple_(*identity).in_(some))).rowcount

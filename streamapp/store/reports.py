@@ -16,7 +16,7 @@ from streamapp.store.schema import files, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.tasks.contract import Attachment, Plot, Report
 
-__all__ = ["PLOT", "copy", "file_of", "files_of", "keep", "load", "row_of"]
+__all__ = ["PLOT", "copy", "file_of", "files_of", "has_file", "keep", "load", "made_at", "row_of"]
 
 PLOT = 0
 KEY = ("tenant", "job", "run")
@@ -27,9 +27,11 @@ def _mine(table: Table) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(name) for name in KEY))
 
 
+MADE_AT = select(reports.c.created_at).where(_mine(reports))
 ROW = select(reports).where(_mine(reports))
 FILES = select(files).where(_mine(files)).order_by(files.c.position)
 FILE = select(files).where(_mine(files), files.c.position == bindparam("position"))
+THERE = select(files.c.position).where(_mine(files), files.c.position == bindparam("position"))
 SIZES = (
     select(files.c.position, files.c.name, files.c.media_type, func.length(files.c.content).label("size"))
     .where(_mine(files))
@@ -72,6 +74,16 @@ def copy(connection: Connection, source: Run, run: Run) -> bool:
 def row_of(connection: Connection, run: Run) -> AnyRow | None:
     """The report's row, without its files."""
     return connection.execute(ROW, _key(run)).one_or_none()
+
+
+def made_at(connection: Connection, run: Run) -> float | None:
+    """When the run's report was stored; None when it has none."""
+    return connection.execute(MADE_AT, _key(run)).scalar_one_or_none()
+
+
+def has_file(connection: Connection, run: Run, position: int) -> bool:
+    """Whether there is such a file, without reading it."""
+    return connection.execute(THERE, {**_key(run), "position": position}).first() is not None
 
 
 def files_of(connection: Connection, run: Run) -> Sequence[AnyRow]:

@@ -16,7 +16,7 @@ from streamapp.identity import Run
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.sql import AnyRow, upsert
 
-__all__ = ["bounded", "has_room", "let_in", "pause", "paused", "put_back", "set_tenant", "tenants_of"]
+__all__ = ["bounded", "has_room", "let_in", "limit_of", "pause", "paused", "put_back", "set_tenant", "tenants_of"]
 
 
 NONE = -1  # the limit of a tenant that is paused; 0 is any number
@@ -29,7 +29,7 @@ PAUSED = select(tenants.c.tenant).where(tenants.c.paused)
 
 def has_room(connection: Connection, run: Run, usual: int) -> bool:
     """Whether a queued job may run now. `usual`: how many of a tenant's may, unless its row says otherwise."""
-    limit = _limit(connection, run.tenant, usual)
+    limit = limit_of(connection, run.tenant, usual)
     return not limit or run in _next(connection, run.tenant, limit)
 
 
@@ -41,7 +41,7 @@ def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
     for run in runs:
         by_tenant.setdefault(run.tenant, []).append(run)
     for tenant, mine in by_tenant.items():
-        if limit := _limit(connection, tenant, usual):
+        if limit := limit_of(connection, tenant, usual):
             first = set(_next(connection, tenant, limit))
             held = [run.job for run in mine if run not in first]
             those = and_(jobs.c.tenant == tenant, jobs.c.id.in_(held), jobs.c.status == "queued")
@@ -51,7 +51,7 @@ def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
 
 def let_in(connection: Connection, tenant: str, usual: int) -> list[Run]:
     """A tenant's queued jobs with room that the broker may not have; none when it has any number of rooms."""
-    limit = _limit(connection, tenant, usual)
+    limit = limit_of(connection, tenant, usual)
     return [run for run, published_at in _oldest(connection, tenant, limit) if published_at is None] if limit else []
 
 
@@ -94,8 +94,8 @@ def paused(connection: Connection) -> frozenset[str]:
     return frozenset(connection.execute(PAUSED).scalars())
 
 
-def _limit(connection: Connection, tenant: str, usual: int) -> int:
-    """0: any number; `NONE`: none."""
+def limit_of(connection: Connection, tenant: str, usual: int) -> int:
+    """How many of a tenant's jobs run at a time; 0: any number, `NONE`: none. `usual` unless its row says."""
     known = connection.execute(LIMIT, {"of_tenant": tenant}).scalar_one_or_none()
     return usual if known is None else int(known)
 

@@ -114,6 +114,17 @@ jobs = Table(
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
+    Index("jobs_by_state", "tenant", "status", "created_at", "id"),
+    Index("jobs_by_task", "tenant", "task", "created_at", "id"),
+    Index(
+        "jobs_by_email",
+        "tenant",
+        "email",
+        "created_at",
+        "id",
+        sqlite_where=text("email IS NOT NULL"),
+        postgresql_where=text("email IS NOT NULL"),
+    ),
     Index(
         "jobs_by_email",
         "email",

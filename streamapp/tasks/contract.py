@@ -177,7 +177,11 @@ class Step(Generic[Source, Item, Value, ParamsT]):
         raise NotImplementedError
 
     def partial(self, results: Iterable[Result[Item]], params: ParamsT) -> Report | None:
-        """A report on what is there so far, or None when that makes no sense for this step."""
+        """A report on what is there so far, or None when that makes no sense for this step.
+
+        The results come in split order, from the first on and without a gap. Asked for while the job runs, and after it
+        has ended without a report.
+        """
         return None
 
 

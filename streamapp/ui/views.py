@@ -13,6 +13,7 @@ from streamapp.intake.body import read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
+from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
 from streamapp.intake.submission import parse_submission
 from streamapp.resources import Problem
@@ -36,6 +37,7 @@ class PageViews:
 
     api: Api
     pages: Pages
+    reruns: Reruns
 
     async def home(self, request: web.Request) -> web.Response:
         """GET /."""
@@ -62,6 +64,12 @@ class PageViews:
         await self.api.cancel(caller_of(request).tenant, job_id)
         raise web.HTTPSeeOther(f"/jobs/{job_id}")
 
+    async def retry(self, request: web.Request, job_id: str) -> web.Response:
+        """POST /ui/jobs/{id}/retry."""
+        self._refuse_other_sites(request)
+        await self.reruns.retry(caller_of(request).tenant, job_id, {})
+        raise web.HTTPSeeOther(f"/jobs/{job_id}")
+
     async def inbox(self, request: web.Request) -> web.Response:
         """GET /inbox."""
         return html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN)))
@@ -80,7 +88,7 @@ class PageViews:
         """GET /docs: `document` is the API's OpenAPI description."""
 
         async def handler(request: web.Request) -> web.Response:
-            return _html(self.pages.docs(document, await self._unread(request)))
+            return html(self.pages.docs(document, await self._unread(request)))
 
         return handler
 

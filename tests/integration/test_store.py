@@ -29,10 +29,12 @@ from tests.unit.store import (
     test_credits,
     test_leases,
     test_ledger,
+    test_listing,
     test_memory,
     test_migrations,
     test_outbox,
     test_reservations,
+    test_retrying,
     test_steps,
     test_suspects,
 )
@@ -42,10 +44,12 @@ SHARED: tuple[ModuleType, ...] = (
     test_credits,
     test_leases,
     test_ledger,
+    test_listing,
     test_memory,
     test_migrations,
     test_outbox,
     test_reservations,
+    test_retrying,
     test_steps,
     test_suspects,
 )
@@ -53,6 +57,7 @@ for module in SHARED:
     tests = {name: value for name, value in vars(module).items() if name.startswith("test_")}
     assert not tests.keys() & globals().keys()
     globals().update(tests)
+plans = test_listing.plans
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,11 @@ class First(Step[Document, Letters, Number, Cut]):
             total += _value(result.outcomes["vowels"])
         return Number(value=total)
 
+    def partial(self, results: Iterable[Result[Letters]], params: Cut) -> Report | None:
+        """How many there are, or a failure."""
+        _fail(params.fail, "partial")
+        return None if params.fail.startswith("nothing") else Report(subject="So far", text=str(len(list(results))))
+
 
 class Second(Step[Number, Letters, Report, Cut]):
     """As many items as the number says; none for 0."""

@@ -214,3 +214,30 @@ def test_a_document_that_is_gone() -> None:
     job = Assignment("two-steps", "{}", "blob:documents/none", "text/plain", 1)
     with pytest.raises(BadDocument, match="no longer there"):
         taskwork.begin(job)
+
+
+def test_what_there_is_so_far_has_no_gap() -> None:
+    """I expect the task to see the results from the first on, as far as each predictor's are there, and no further."""
+    chunks = begun(assignment("the quick brown fox " * 20, task="two-steps")).chunks
+    stored = rows(chunks)
+    last = max(row.chunk for row in stored)
+    assert last >= 4
+
+    def seen(*missing: tuple[str, int]) -> int:
+        left = [row for row in stored if (row.predictor, row.chunk) not in missing]
+        report = taskwork.partial(assignment(), 0, left)
+        assert report is not None
+        return int(report.text)
+
+    items = {row.chunk: len(json.loads(row.items)) for row in stored}
+    assert seen() == sum(items.values())
+    assert seen(("vowels", 3)) == sum(items[number] for number in range(3))
+    assert seen(("vowels", 2), ("length", 2)) == items[0] + items[1]
+
+
+def test_a_step_that_makes_nothing_of_what_there_is() -> None:
+    """I expect none, and what its code raises to be named."""
+    chunks = begun(assignment(text="abcdef", task="no-report")).chunks
+    assert taskwork.partial(assignment(fail="nothing partial"), 0, rows(chunks)) is None
+    with pytest.raises(TaskFailed, match="ZeroDivisionError"):
+        taskwork.partial(assignment(fail="bug partial"), 0, rows(chunks))

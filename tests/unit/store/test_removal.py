@@ -13,6 +13,7 @@ from streamapp.store.chunks import begin_step, store_result
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Letter
 from streamapp.store.reservations import JobRemoved, reserve
+from streamapp.store.retrying import again
 from streamapp.store.schema import chunks, clock, deliveries, files
 from streamapp.store.schema import inbox as lines
 from streamapp.store.schema import jobs as job_rows
@@ -157,3 +158,33 @@ def test_a_clock_set_back_removes_nothing(database: Database) -> None:
     """I expect a job that ended in the future to stay: the clock will come by."""
     finished(database, -1.0)
     assert tidy(database) == 0
+
+
+def test_a_job_that_was_started_again_keeps_all(database: Database) -> None:
+    """I expect nothing of it to go that was looked for while it was over, in whatever state the removal is."""
+    run = finished(database, 31.0)
+    put(database, job_rows, {"id": run.job}, status="failed")
+    (row,) = database.read_sync(removal.due_for_removal, 30.0 * DAY_S, 20)
+    assert not database.write_sync(removal.remove, 30.0 * DAY_S, [(row.tenant, row.id)], 1)
+    database.write_sync(again, run)
+    database.write_sync(begin_step, Run(run.tenant, run.job, 2), None, 0, some_chunks(3))
+    for keep_s in (30.0 * DAY_S, None):
+        assert database.write_sync(removal.remove, keep_s, [(row.tenant, row.id)], 200)
+    assert len(rows_of(database, chunks, job=run.job)) == 3
+    assert row_of(database, job_rows).status == "running"
+    assert rows_of(database, tombstones) == []
+
+
+def test_whenever_it_ended(database: Database) -> None:
+    """I expect a job of just now to go when no time is named, in few rows a transaction, and only that one."""
+    run, other = finished(database, 0.0), finished(database, 0.0)
+    rounds = 1
+    while not database.write_sync(removal.remove, None, [(run.tenant, run.job)], 2):
+        rounds += 1
+    assert rounds > 2
+    for table in EVERYTHING:
+        column = "id" if table is job_rows else "job"
+        assert rows_of(database, table, **{column: run.job}) == []
+        if table is not chunks:
+            assert rows_of(database, table, **{column: other.job}) != []
+    assert row_of(database, tombstones).job == run.job

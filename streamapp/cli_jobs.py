@@ -1,0 +1,80 @@
+"""The commands that find jobs and say what was done to many: `streamapp jobs` and `streamapp audit`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from streamapp.client import Client
+from streamapp.resources import JobResource
+from streamapp.settings import load_settings
+
+__all__ = ["audit", "jobs"]
+
+STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
+DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+@click.command()
+@click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="Of this status; repeatable.")
+@click.option("--task", help="Of this task.")
+@click.option("--after", type=click.DateTime(FORMATS), help="Accepted then or later; in UTC unless it has an offset.")
+@click.option("--before", type=click.DateTime(FORMATS), help="Accepted before then.")
+@click.option("--email", help="Whose result goes to this address; shows what became of the e-mail.")
+@click.option("--error", help="Whose error holds these words.")
+@click.option("--delivery", type=click.Choice(DELIVERIES), help="Whose e-mail is in this state.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
+@click.option("--cursor", help="Where the page before ended.")
+@click.option("--url", help="Where the API is.")
+def jobs(
+    statuses: tuple[str, ...],
+    after: datetime | None,
+    before: datetime | None,
+    limit: int,
+    url: str | None,
+    **named: str | None,
+) -> None:
+    """List the newest jobs, or those that match."""
+    wanted: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if statuses:
+        wanted["status"] = ",".join(statuses)
+    for name, moment in (("created_after", after), ("created_before", before)):
+        if moment is not None:
+            wanted[name] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+    with Client(url or load_settings().link_base) as client:
+        page = client.jobs(limit, **wanted)
+    for job in page.items:
+        _show(job)
+    if not page.items:
+        click.echo("None." if wanted else "No jobs yet. Send one: streamapp submit FILE")
+    if page.next:
+        click.echo(f"There are more: --cursor {page.next}", err=True)
+
+
+def _show(job: JobResource) -> None:
+    done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
+    line = f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}"
+    click.echo(f"{line}  {job.error}" if job.error else line)
+    for each in job.deliveries:
+        if each.kind == "email":
+            when = f" {each.sent_at:%Y-%m-%d %H:%M}" if each.sent_at else ""
+            why = f": {each.last_error}" if each.last_error else ""
+            click.echo(f"    e-mail to {each.recipient} {each.state}{when}, {each.attempts} attempts{why}")
+
+
+@click.command()
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
+@click.option("--url", help="Where the API is.")
+def audit(limit: int, url: str | None) -> None:
+    """Show what was done to many jobs at a time: when, with which key, what, to how many, by which filter."""
+    with Client(url or load_settings().link_base) as client:
+        page = client.get("/v1/audit", limit=str(limit))
+    for line in page["items"]:
+        wanted = json.dumps(line["filter"], ensure_ascii=False)
+        click.echo(f"{line['at'][:19]}  {line['key'] or '-'}  {line['what']:<7}  {line['changed']:>5} jobs  {wanted}")
+    if not page["items"]:
+        click.echo("None.")

@@ -1,0 +1,78 @@
+"""Asking for another run of a job that ended without a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from streamapp.intake.answers import Answers
+from streamapp.intake.caller import caller_of
+from streamapp.intake.handling import known, no_such
+from streamapp.intake.jsontext import parse_object
+from streamapp.intake.refusal import Refused, from_validation
+from streamapp.intake.service import Intake
+from streamapp.intake.submission import Deadline
+from streamapp.jobs.retrying import DocumentGone, Retrying
+from streamapp.store import jobs
+from streamapp.store.database import Database
+from streamapp.store.reservations import Reservation
+
+__all__ = ["Reruns"]
+
+REASONS = {
+    "queued": "it waits for its turn",
+    "running": "it runs; cancel it first",
+    "succeeded": "it has succeeded, and a result does not change; send the document again for another",
+}
+
+
+class _Rerun(BaseModel):
+    """What may be different in the next run."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    deadline: Deadline | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reruns:
+    """The handler, and what it calls."""
+
+    database: Database
+    intake: Intake
+    retrying: Retrying
+    answers: Answers
+
+    async def retry_job(self, request: web.Request, job_id: str) -> web.Response:
+        """POST /v1/jobs/{id}/retry: the next run of a failed, expired or cancelled job; 409 for any other."""
+        raw = await request.read()
+        made = await self.retry(caller_of(request).tenant, job_id, parse_object(raw) if raw else {})
+        return await self.answers.accepted(request, made)
+
+    async def retry(self, tenant: str, job_id: str, fields: dict[str, Any]) -> Reservation:
+        """Queue the next run. Raises `Refused`."""
+        self.intake.check_open(tenant)
+        wished = _read(fields)
+        row = await self.database.read(jobs.find, tenant, known(job_id))
+        if row is None:
+            raise no_such("job")
+        deadline = wished.deadline.timestamp() if wished.deadline else None
+        try:
+            queued = await self.retrying.retry(row, deadline, keep_deadline="deadline" not in wished.model_fields_set)
+        except DocumentGone as error:
+            raise Refused(410, str(error)) from error
+        if queued is None:
+            now = await self.database.read(jobs.find, tenant, row.id)
+            status = now.status if now else row.status
+            raise Refused(409, f"This job can't be tried again: {REASONS.get(status, 'it changed just now')}.")
+        return Reservation(queued, created=False, same=True)
+
+
+def _read(fields: dict[str, Any]) -> _Rerun:
+    try:
+        return _Rerun.model_validate(fields)
+    except ValidationError as error:
+        raise from_validation(error, known=_Rerun.model_fields) from error

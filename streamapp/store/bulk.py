@@ -1,0 +1,41 @@
+"""What is done to many jobs in one transaction, with the line that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from streamapp.identity import Run
+from streamapp.store import audit, jobs
+from streamapp.store.retrying import again
+from streamapp.store.sql import AnyRow
+
+__all__ = ["By", "cancel_all", "retry_all"]
+
+BY_OPERATOR = "cancelled by an operator"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who does it, and how they said which jobs."""
+
+    tenant: str
+    key: str | None
+    wanted: Mapping[str, Any]
+
+
+def cancel_all(connection: Connection, runs: Sequence[Run], by: By) -> list[Run]:
+    """Cancel those that have not ended meanwhile; returns them."""
+    ended = [run for run in runs if jobs.end(connection, run, "cancelled", BY_OPERATOR)]
+    audit.note(connection, by.tenant, by.key, "cancel", by.wanted, len(ended))
+    return ended
+
+
+def retry_all(connection: Connection, runs: Sequence[Run], by: By) -> list[AnyRow]:
+    """Queue the next run of those that can be tried again; returns their rows."""
+    queued = [row for run in runs if (row := again(connection, run)) is not None]
+    audit.note(connection, by.tenant, by.key, "retry", by.wanted, len(queued))
+    return queued
