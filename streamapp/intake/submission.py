@@ -81,6 +81,9 @@ class Submission(BaseModel):
     )
     params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
     email: Annotated[str, AfterValidator(_email)] | None = Field(None, description="Where to send the result.")
+    webhook: str | None = Field(
+        None, description="The https URL that is told, with a signature, when the job has ended, however it did."
+    )
     priority: int = Field(0, ge=-3, le=3, description="Each step doubles the job's share of its tenant's turn.")
     deadline: Annotated[AwareDatetime, AfterValidator(_soon), BeforeValidator(_rfc3339)] | None = Field(
         None, description="When the result is of no more use; the job expires then."

@@ -91,10 +91,10 @@ class Progress:
         await self._ended(run, await self._database.write(_end, run, "expired", late))
 
     async def cancel(self, run: Run) -> bool:
-        """End a job because its owner says so; nobody is told. False when it had ended before."""
-        ended = await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
-        await self._ended(run, [])
-        return ended
+        """End a job because its owner says so; only its webhook is told. False when it had ended before."""
+        due = await self._database.write(_cancel, run)
+        await self._ended(run, due or [])
+        return due is not None
 
     async def _ended(self, run: Run, due: Sequence[Due]) -> None:
         """Publish what an end brings: deliveries, and the tenant's next job when one waits for room."""
@@ -139,7 +139,7 @@ def _finish(connection: Connection, run: Run, step: int | None, report: Report) 
     if row is None or not jobs.end(connection, run, "succeeded"):
         return []
     reports.keep(connection, run, report)
-    return _enter(connection, run, "succeeded", row.email)
+    return _enter(connection, run, "succeeded", row)
 
 
 def _answer(connection: Connection, run: Run, source: AnyRow) -> list[Due]:
@@ -149,7 +149,7 @@ def _answer(connection: Connection, run: Run, source: AnyRow) -> list[Due]:
         return []
     items = {"total": source.total, "done": source.total, "remembered": source.total}
     jobs.end(connection, run, "succeeded", **items, remembered_at=source.made_at)
-    return _enter(connection, run, "succeeded", row.email)
+    return _enter(connection, run, "succeeded", row)
 
 
 def _at(connection: Connection, run: Run, step: int | None) -> AnyRow | None:
@@ -169,11 +169,25 @@ def _end(connection: Connection, run: Run, status: str, reason: str) -> list[Due
     row = jobs.get(connection, run)
     if row is None or not jobs.end(connection, run, status, reason):
         return []
-    return _enter(connection, run, "failed", row.email)
+    return _enter(connection, run, status, row)
 
 
-def _enter(connection: Connection, run: Run, event: str, email: str | None) -> list[Due]:
+def _cancel(connection: Connection, run: Run) -> list[Due] | None:
+    """None when it had ended before."""
+    row = jobs.get(connection, run)
+    if row is None or not jobs.end(connection, run, "cancelled", "cancelled by its owner"):
+        return None
+    return _hook(connection, run, "cancelled", row)
+
+
+def _enter(connection: Connection, run: Run, status: str, row: AnyRow) -> list[Due]:
+    event = "succeeded" if status == "succeeded" else "failed"
     due = [ledger.enter(connection, run, event, "notification", run.tenant)]
-    if email:
-        due.append(ledger.enter(connection, run, event, "email", email))
-    return due
+    if row.email:
+        due.append(ledger.enter(connection, run, event, "email", row.email))
+    return due + _hook(connection, run, status, row)
+
+
+def _hook(connection: Connection, run: Run, status: str, row: AnyRow) -> list[Due]:
+    """A program that asked for it is told of every end, by its own name."""
+    return [ledger.enter(connection, run, status, "webhook", row.webhook)] if row.webhook else []

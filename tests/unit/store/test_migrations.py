@@ -11,6 +11,7 @@ from streamapp.errors import ConfigurationError
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
 from streamapp.store.upkeep import leases
+from streamapp.store.webhook_secrets import webhook_secrets
 
 
 def test_the_migrations_make_the_schema(database: Database) -> None:
@@ -18,6 +19,7 @@ def test_the_migrations_make_the_schema(database: Database) -> None:
     with database.connection() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, leases.metadata) == []
+        assert webhook_secrets.metadata is leases.metadata
 
 
 def test_again_changes_nothing(database: Database) -> None:
