@@ -44,10 +44,6 @@ class Names:
         found = await asyncio.get_running_loop().run_in_executor(self._threads, _addresses, host)
         return list(dict.fromkeys(found))
 
-    def close(self) -> None:
-        """Wait for nothing."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
 
 def connector_for(target: Target, rules: Rules, look_up: LookUp, tls: Any) -> TCPConnector:
     """A connector for one attempt at one target; `tls` is an `ssl.SSLContext`, or True for the system's."""

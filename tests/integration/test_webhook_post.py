@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
+from streamapp.delivery import dial
 from streamapp.delivery.dial import LookUp, Names
 from streamapp.delivery.post import Poster, WebhookRefused, WebhookUnavailable, retry_after_s
 from streamapp.delivery.target import Rules, Target, parse_target
@@ -202,6 +205,16 @@ async def test_a_worker_that_stops() -> None:
             await task
 
 
+class _Sockets:
+    """The module `socket`, which counts in `made` how often a socket was asked of it."""
+
+    made = 0
+
+    def __getattr__(self, name: str) -> Any:
+        self.made += name == "socket"
+        return getattr(socket, name)
+
+
 @pytest.mark.parametrize(
     "addresses",
     [
@@ -217,8 +230,10 @@ async def test_a_worker_that_stops() -> None:
     ],
     ids=str,
 )
-async def test_a_name_of_a_private_address(addresses: list[str]) -> None:
-    """I expect no connection, also where only one of several is private; the reason names the address."""
+async def test_a_name_of_a_private_address(addresses: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect not even a socket, also where only one of several is private; the reason names the address."""
+    sockets = _Sockets()
+    monkeypatch.setattr(dial, "socket", sockets)
     async with Receiver().serving() as receiver:
         with pytest.raises(WebhookUnavailable, match=r"receiver\.example is at .*, which is refused"):
             await post(
@@ -227,6 +242,7 @@ async def test_a_name_of_a_private_address(addresses: list[str]) -> None:
                 look_up=names(receiver_example=tuple(addresses)),
             )
     assert receiver.got == []
+    assert sockets.made == 0
 
 
 async def test_an_address_that_came_by_no_name() -> None:

@@ -179,7 +179,7 @@ def test_a_worker_that_dies_around_a_webhook(broker: str, tmp_path: Path) -> Non
     faults.mkdir()
     settings = SETTINGS | {"STREAMAPP_WEBHOOK_TIMEOUT_S": "2", VARIABLE: str(faults)}
     with ReceiverThread() as thread, Deployment(broker, tmp_path, settings) as deployment:
-        for point in ("send.before.{}webhook", "send.after.{}webhook", "store.after.claim_webhook", "webhook.after"):
+        for point in ("send.before.{}webhook", "webhook.after"):
             (faults / point.format(deployment.prefix)).touch()
             thread.receiver.got.clear()
             job = submit(deployment, thread.url)
