@@ -32,7 +32,7 @@ DOUBLED = 4  # messages at least
 PATIENCE, IMPATIENT_S = 0.6, 4.0
 AT_WORK = 3  # chunks at least
 FLYING = "SELECT count(*) FROM chunks WHERE state = 'flying' AND published_at IS NOT NULL"
-POISONED = ("inference", "results", "email", "notification", "chunks.echo")
+POISONED = ("inference", "results", "email", "notification", "webhook", "chunks.echo")
 
 
 class Attacks:
@@ -177,7 +177,7 @@ class Attacks:
             self._load.post("plain", "echo-0" if point.startswith("blob") else "echo")
 
 
-KINDS = {"give_up": "refused", "_end_at": "failing", "_end": "late", "end": "cancelled"}
+KINDS = {"give_up": "refused", "_end_at": "failing", "_end": "late", "_cancel": "cancelled"}
 BURST = 12
 ALREADY_READ = "excerpt-0"  # the second time at the latest; an echo is never remembered
 

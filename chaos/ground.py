@@ -53,6 +53,9 @@ class Ground:
             "STREAMAPP_MAIL_TIMEOUT_S": str(MAIL_TIMEOUT_S),
             "STREAMAPP_MAIL_ATTEMPTS": "60",
             "STREAMAPP_MAIL_FIRST_RETRY_S": "1",
+            "STREAMAPP_WEBHOOK_TIMEOUT_S": str(MAIL_TIMEOUT_S),
+            "STREAMAPP_WEBHOOK_ATTEMPTS": "60",
+            "STREAMAPP_WEBHOOK_FIRST_RETRY_S": "1",
             "STREAMAPP_IN_DOUBT": "resend",
             "STREAMAPP_TENANT_RUNNING": "20",  # so that some wait for room,
             "STREAMAPP_MEMORY_MB": "1",  # and some of what is remembered is forgotten

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from chaos.hooks import Posted
 from chaos.load import Accepted
 from chaos.smtp import Taken
 from chaos.watch import Disturbance
@@ -61,6 +62,7 @@ class Evidence:
     disturbances: Sequence[Disturbance]
     wrong: Sequence[str]
     mail_timeout_s: float
+    hooks: Sequence[Posted] = ()
 
 
 @dataclass(slots=True)
@@ -97,6 +99,7 @@ def judge(evidence: Evidence, same: Same) -> Verdict:
             verdict.wrong.append(f"{row.kind} {row.id} of job {row.job} is still {row.state}")
     _in_mailbox(verdict, evidence, copies)
     _in_inbox(verdict, evidence, inbox)
+    _of_hooks(verdict, evidence)
     _of_poison(verdict, evidence)
     return verdict
 
@@ -189,6 +192,21 @@ def _in_inbox(verdict: Verdict, evidence: Evidence, inbox: Mapping[tuple[str, st
         known = evidence.jobs.get(job)
         if known is not None and EVENTS.get(str(known["status"])) != event:
             verdict.wrong.append(f"the inbox says that job {job} has {event}, and it has {known['status']}")
+
+
+def _of_hooks(verdict: Verdict, evidence: Evidence) -> None:
+    """Webhooks come at least once: a repeat under its id is as it should be, one of another end is not."""
+    rows = {row.id: row for row in evidence.ledger if row.kind == "webhook"}
+    told = {(hook.job, hook.event) for hook in evidence.hooks}
+    for accepted in evidence.accepted:
+        status = str(evidence.jobs.get(accepted.id, {}).get("status"))
+        if accepted.hook and status not in ("None", "queued", "running") and (accepted.id, f"job.{status}") not in told:
+            verdict.lost.append(f"job {accepted.key} ({accepted.id}) has {status}, and its webhook did not come")
+    for hook in evidence.hooks:
+        row = rows.get(hook.id)
+        status = str(evidence.jobs.get(hook.job, {}).get("status"))
+        if row is None or row.job != hook.job or hook.event != f"job.{row.event}" or row.event != status:
+            verdict.wrong.append(f"a webhook {hook.id} says {hook.event} of job {hook.job}, which has {status}")
 
 
 def _of_poison(verdict: Verdict, evidence: Evidence) -> None:

@@ -24,6 +24,7 @@ BACKLOG = 60  # jobs that are accepted and not final: no more are posted meanwhi
 NO_SENTENCE = "***"
 OTHERS = {"refused": 0.03, "failing": 0.03, "cancelled": 0.02, "late": 0.01, "silent": 0.15}
 DOMAINS = 7
+HOOKED = 3  # one job of so many has a webhook
 LATE_S = 1.2
 
 
@@ -39,6 +40,7 @@ class Accepted:
     posts: int
     cancelled: bool = False  # the API said so
     other_ids: set[str] = field(default_factory=set)  # what a repeated post was answered: there should be none
+    hook: bool = False  # it names a webhook
 
 
 class Load:
@@ -47,6 +49,7 @@ class Load:
     def __init__(
         self, url: str, texts: Sequence[Text], chance: random.Random, others: Mapping[str, float] = OTHERS
     ) -> None:
+        self.webhook: str | None = None  # where every third job's end is told
         self.accepted: list[Accepted] = []
         self.wrong: list[str] = []
         self.backlog = 0
@@ -104,6 +107,8 @@ class Load:
         body: dict[str, Any] = {"task": text.task, "text": text.content, "params": text.params}
         body["fresh"] = fresh
         body["email"] = email = None if kind == "silent" else _address(kind, number)
+        hook = self.webhook is not None and number % HOOKED == 0
+        body["webhook"] = self.webhook if hook else None
         if kind == "failing":
             body |= {"task": "summarize", "text": NO_SENTENCE, "params": {}}
         if kind == "late":
@@ -112,7 +117,9 @@ class Load:
         identity, posts = await self._until_accepted(body, key)
         if identity is None:
             return
-        job = Accepted(identity, key, "plain" if kind in ("silent", "burst") else kind, text.id, email, posts)
+        job = Accepted(
+            identity, key, "plain" if kind in ("silent", "burst") else kind, text.id, email, posts, hook=hook
+        )
         self.accepted.append(job)
         if kind == "cancelled":
             job.cancelled = await self._cancel(identity)

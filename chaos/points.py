@@ -28,8 +28,8 @@ LEFT_OUT = {
     "release": "only a worker that stops in order gives its lease back",
 }
 
-TOPICS = ("inference", "results", "email", "notification", "beats", "dead-letter")
-OTHERS = ("mail.before", "mail.after", "blob.before", "blob.after")
+TOPICS = ("inference", "results", "email", "notification", "webhook", "beats", "dead-letter")
+OTHERS = ("mail.before", "mail.after", "webhook.before", "webhook.after", "blob.before", "blob.after")
 
 
 def points(package: Path, prefix: str, predictors: tuple[str, ...]) -> list[str]:

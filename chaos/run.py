@@ -18,6 +18,7 @@ from typing import Any
 from chaos.attacks import Attacks
 from chaos.evidence import chunks_again, gather, settle
 from chaos.ground import PREFIX, ROOT, Ground
+from chaos.hooks import FaultyHooks
 from chaos.judge import Evidence, Verdict, judge
 from chaos.load import OTHERS, Load
 from chaos.points import points
@@ -76,6 +77,7 @@ class _Run:
         self.chance = random.Random(order.seed)
         self.texts = make_texts(self.chance, **order.texts)
         self.smtp = FaultySmtp()
+        self.hooks = FaultyHooks(random.Random(order.seed + 2))
         order.folder.mkdir(parents=True)
         self.ground = Ground(order.folder, order.code, self.smtp.port, order.settings, self.ended)
         self.watch = Watch(self.ground)
@@ -91,6 +93,8 @@ class _Run:
 
     async def go(self) -> Result:
         await self.smtp.start()
+        await self.hooks.start()
+        self.load.webhook = self.hooks.url
         try:
             await self.ground.start(self.say)
             reference = await _references(self.order.folder, self.texts)
@@ -112,6 +116,7 @@ class _Run:
         finally:
             await self.ground.stop()
             await self.smtp.stop()
+            await self.hooks.stop()
 
     async def act(self, posting: asyncio.Task[None]) -> Counter[str]:
         """Play the script; returns the points that it wanted hit, and how often."""
@@ -158,7 +163,8 @@ class _Run:
         if not reference.done():
             self.note("waiting for the reports of the undisturbed run")
         fields = await gather(self.ground, self.watch, self.load.accepted, self.attacks.poison)
-        evidence = Evidence(**fields, references=await reference, mails=self.smtp.taken, wrong=self.load.wrong)
+        taken: dict[str, Any] = {"mails": self.smtp.taken, "hooks": self.hooks.taken}
+        evidence = Evidence(**fields, **taken, references=await reference, wrong=self.load.wrong)
         (self.order.folder / "evidence.json").write_text(json.dumps(asdict(evidence), default=str, indent=1))
         verdict: Verdict = await asyncio.to_thread(judge, evidence, Comparison(self.texts))
         chunks, again = await chunks_again(self.ground)
@@ -178,6 +184,8 @@ class _Run:
             chunks=chunks,
             again=again,
             longest=self.watch.longest,
+            hooks=len({hook.id for hook in self.hooks.taken}),
+            hook_repeats=len(self.hooks.taken) - len({hook.id for hook in self.hooks.taken}),
             verdict=verdict,
         )
 

@@ -12,6 +12,7 @@ from chaos.smtp import MODES
 
 __all__ = ["TIMES", "Scene", "full", "points_of", "short"]
 
+DOUBLED = ("email", "results", "inference", "notification", "webhook")
 TIMES, IN_ROUNDS = 3, 10  # each point so often in so many rounds
 
 
@@ -44,6 +45,7 @@ SHORT_POINTS = (
     "store.after.claim",
     "store.after.sent",
     "mail.after",
+    "webhook.after",
     f"send.after.{PREFIX}email",
     f"send.before.{PREFIX}results",
     f"send.after.{PREFIX}chunks.echo",
@@ -61,7 +63,7 @@ def full(chance: random.Random, points: Sequence[str], rounds: int) -> list[list
         scenes += [Scene("kill", who) for who in ("worker", "model", "broker")]
         scenes += [Scene("mail", mode) for mode in modes[number * 3 : number * 3 + 3]]
         scenes += [Scene("lock", f"{chance.uniform(1, 15):.1f}"), Scene("spoil")]
-        scenes.append(Scene("double", ("email", "results", "inference", "notification")[number % 4]))
+        scenes.append(Scene("double", DOUBLED[number % len(DOUBLED)]))
         scenes.append(Scene("freeze", "13") if number % 2 else Scene("lock_and_kill"))
         chance.shuffle(scenes)
         script.append(scenes)

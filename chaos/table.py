@@ -40,6 +40,8 @@ class Result:
     chunks: int
     again: int
     longest: Mapping[str, Sequence[float]]
+    hooks: int = 0
+    hook_repeats: int = 0
     verdict: Verdict = field(default_factory=Verdict)
 
     @property
@@ -68,6 +70,7 @@ class Result:
             ("processes that left by themselves", _listed(self.left) or "0"),
             ("jobs accepted", f"{self.posted:,}: {_listed(self.states)}"),
             ("e-mails, notifications", f"{self.mails:,}, {self.notifications:,}"),
+            ("webhooks; repeated under their id", f"{self.hooks:,}; {self.hook_repeats:,}"),
             ("**lost**", str(len(verdict.lost))),
             ("repeated in doubt", str(len(verdict.in_doubt))),
             ("**repeated otherwise**", str(len(verdict.repeated))),

@@ -24,6 +24,7 @@ RESULTS = 256
 NOTICES = 64
 LETTERS = 16
 MAILS_IN_LINE = 512  # several domains' lines in streamapp.delivery.lanes, for a second each
+POSTS_IN_LINE = 512  # the same for hosts
 
 
 def jobs_agents(
@@ -35,12 +36,14 @@ def jobs_agents(
     collect: Callable[[ChunkResult], Awaitable[None]],
     mail: Callable[[Delivery], Awaitable[None]],
     notify: Callable[[Delivery], Awaitable[None]],
+    post: Callable[[Delivery], Awaitable[None]],
     beat: Callable[[WorkerBeat], Awaitable[None]],
     letter: Callable[[DeadLetter], Awaitable[None]],
     mails: int,
+    posts: int,
 ) -> list[Flow]:
     """Declare the agents of the jobs worker."""
-    email, notification = topics[Delivery]
+    email, notification, webhook = topics[Delivery]
     return [
         _agent(app, topics[Job], Flow("inference", plan, dead, PLANS)),
         _agent(app, topics[ChunkResult], Flow("results", collect, dead, RESULTS)),
@@ -48,6 +51,7 @@ def jobs_agents(
         _agent(app, topics[DeadLetter], Flow("dead-letter", letter, dead, LETTERS)),
         _agent(app, email, Flow("email", mail, dead, mails + MAILS_IN_LINE)),
         _agent(app, notification, Flow("notification", notify, dead, NOTICES)),
+        _agent(app, webhook, Flow("webhook", post, dead, posts + POSTS_IN_LINE)),
     ]
 
 

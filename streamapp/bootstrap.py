@@ -11,8 +11,12 @@ import faust
 
 from streamapp import agents, web
 from streamapp.apps import STAND_STILL_S, LifecycleApp, build_or_leave, faust_options, leave_misconfigured, topic
+from streamapp.delivery.dial import Names
 from streamapp.delivery.mail import SmtpMail, parse_smtp_url
+from streamapp.delivery.post import Poster
 from streamapp.delivery.send import Mailer, Notifier
+from streamapp.delivery.target import Rules
+from streamapp.delivery.webhooks import Courier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
@@ -79,10 +83,11 @@ def _jobs_app(settings: Settings) -> faust.App:
     beats = topic(app, names.beats, WorkerBeat)
     email = topic(app, names.email, Delivery)
     notification = topic(app, names.notification, Delivery)
+    webhook = topic(app, names.webhook, Delivery)
     buried = topic(app, names.dead_letter, DeadLetter)
     letters = DeadLetterBox(buried)
     chunks = [topic(app, names.chunks(name), Chunk) for name in registry.predictors]
-    by_name = {t.get_topic_name(): t for t in (inference, email, notification, *chunks)}
+    by_name = {t.get_topic_name(): t for t in (inference, email, notification, webhook, *chunks)}
 
     settings.home.mkdir(parents=True, exist_ok=True)
     database = Database(settings.store_url)
@@ -114,8 +119,10 @@ def _jobs_app(settings: Settings) -> faust.App:
     pressure = Pressure(database, settings)
     keyring = Keyring(database, settings)
     recipients = Recipients(database, settings)
+    rules = Rules.of(settings)
+    poster = Poster(rules, settings.webhook_timeout_s, Names(settings.webhook_concurrency))
     closed, paused = lambda: pressure.reason, keyring.is_paused
-    intake = Intake(registry, database, blobs, publisher.accepted, closed, paused, recipients)
+    intake = Intake(registry, database, blobs, publisher.accepted, closed, paused, recipients, rules)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
     parts = JobsWorker(
@@ -126,15 +133,23 @@ def _jobs_app(settings: Settings) -> faust.App:
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
-        {Job: inference, ChunkResult: results, DeadLetter: buried, WorkerBeat: beats, Delivery: (email, notification)},
+        {
+            Job: inference,
+            ChunkResult: results,
+            DeadLetter: buried,
+            WorkerBeat: beats,
+            Delivery: (email, notification, webhook),
+        },
         letters,
         plan=planner.plan,
         collect=collector.collect,
         mail=Mailer(database, server, settings).deliver,
         notify=Notifier(database).deliver,
+        post=Courier(database, poster, settings).deliver,
         beat=collector.note,
         letter=desk.note,
         mails=settings.mail_concurrency,
+        posts=settings.webhook_concurrency,
     )
     app.stand_still_s = min(STAND_STILL_S, settings.stuck_s)
     app.watch = Watchdog(
@@ -142,7 +157,12 @@ def _jobs_app(settings: Settings) -> faust.App:
         lambda: app.consumer.assignment(),
         GroupOffsets(settings.broker, settings.group),
         settings.stuck_s,
-        {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
+        {
+            "inference": 2 * TIMEOUT_S,
+            "results": TIMEOUT_S,
+            "email": settings.mail_timeout_s,
+            "webhook": settings.webhook_timeout_s,
+        },
         settings.job_timeout_s,
     ).run
     answers = Answers(database, endings, room)

@@ -16,6 +16,7 @@ from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
 from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.cli_tenants import tenants
+from streamapp.cli_webhooks import listen, webhooks
 from streamapp.client import Client
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.resources import JobResource
@@ -56,6 +57,7 @@ def up() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--task", help="What to do with it.  [default: the settings' default task]")
 @click.option("--email", help="Where to send the result.")
+@click.option("--webhook", help="The https URL that is told when it has ended.")
 @click.option("--name", help="What to call the job.")
 @click.option("--media-type", help="What FILE is.  [default: by its name]")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
@@ -67,6 +69,7 @@ def submit(
     file: Path,
     task: str | None,
     email: str | None,
+    webhook: str | None,
     name: str | None,
     media_type: str | None,
     params: tuple[str, ...],
@@ -79,6 +82,7 @@ def submit(
     settings = load_settings()
     fields = {
         "email": email,
+        "webhook": webhook,
         "name": name,
         "media_type": media_type,
         "params": json.dumps(_params(params)) if params else None,
@@ -156,6 +160,8 @@ cli.add_command(backup)
 cli.add_command(rewind)
 cli.add_command(tenants)
 cli.add_command(keys)
+cli.add_command(webhooks)
+cli.add_command(listen)
 
 
 def _client(url: str | None) -> Client:

@@ -7,7 +7,8 @@ or the kernel would, without a word to anybody. The names, with ``<topic>`` as t
 
 - ``store.before.<function>`` and ``store.after.<function>``: a write transaction, by the function that writes;
 - ``send.before.<topic>`` and ``send.after.<topic>``: a send that waits for the broker's ack;
-- ``mail.before`` and ``mail.after``: the SMTP conversation; ``blob.before`` and ``blob.after``: a document's storing.
+- ``mail.before`` and ``mail.after``: the SMTP conversation; ``webhook.before`` and ``webhook.after``: a webhook's post;
+  ``blob.before`` and ``blob.after``: a document's storing.
 
 Source: the idea is that of fail(9) of FreeBSD.
 """

@@ -67,7 +67,7 @@ class ReportResource(BaseModel):
 
 
 class DeliveryResource(BaseModel):
-    """One delivery of a job: an e-mail or a notification."""
+    """One delivery of a job: an e-mail, a notification or a webhook."""
 
     id: str
     job_id: str

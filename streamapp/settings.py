@@ -163,6 +163,19 @@ class Settings(BaseSettings):
         "resend",
         description="What to do with an e-mail whose fate a crash left open: resend (same Message-ID) or park.",
     )
+    webhook_http: bool = Field(False, description="Webhooks may go to http:// URLs too, unencrypted.")
+    webhook_concurrency: int = Field(
+        16, ge=1, le=256, description="Webhooks that a worker posts at a time; a host has a quarter or half."
+    )
+    webhook_attempts: int = Field(
+        40, ge=1, le=100, description="Attempts at a webhook before it is given up; 40 take about a day."
+    )
+    webhook_first_retry_s: float = Field(
+        5.0, gt=0, le=3600, description="Seconds until a webhook is tried again; each further time twice as long."
+    )
+    webhook_timeout_s: float = Field(
+        20.0, gt=0, le=600, description="Seconds within which a webhook's receiver must have answered."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

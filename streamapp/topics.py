@@ -53,6 +53,11 @@ class TopicNames:
         return f"{self.prefix}notification"
 
     @property
+    def webhook(self) -> str:
+        """Webhooks that are due."""
+        return f"{self.prefix}webhook"
+
+    @property
     def beats(self) -> str:
         """Model workers' signs of life."""
         return f"{self.prefix}beats"
@@ -85,6 +90,7 @@ def specs(settings: Settings, predictors: Iterable[str]) -> list[TopicSpec]:
         TopicSpec(names.results, kept, max_message_bytes=8 * MiB),
         TopicSpec(names.email, kept),
         TopicSpec(names.notification, kept),
+        TopicSpec(names.webhook, kept),
         TopicSpec(names.beats, DAY_MS, partitions=1),
         TopicSpec(names.dead_letter, DEAD_LETTER_DAYS * DAY_MS, max_message_bytes=12 * MiB),
         *(TopicSpec(names.chunks(name), kept, max_message_bytes=2 * MiB) for name in sorted(predictors)),

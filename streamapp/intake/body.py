@@ -14,7 +14,7 @@ from streamapp.intake.refusal import Refused
 
 __all__ = ["FORM_JSON", "FORM_TEXTS", "check_encoding", "read_fields"]
 
-FORM_TEXTS = ("task", "text", "name", "email", "deadline", "media_type")
+FORM_TEXTS = ("task", "text", "name", "email", "webhook", "deadline", "media_type")
 FORM_JSON = ("params", "priority", "fresh")
 ENCODINGS = ("identity", "gzip", "deflate")
 

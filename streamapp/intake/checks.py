@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from streamapp.delivery.target import Rules, WrongTarget, parse_target
 from streamapp.documents.text import is_text, normalise_text
 from streamapp.errors import BadDocument
 from streamapp.intake.refusal import Refused, from_validation
@@ -14,7 +15,7 @@ from streamapp.intake.submission import Submission
 from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
-__all__ = ["checked_content", "checked_params", "checked_task"]
+__all__ = ["checked_content", "checked_params", "checked_task", "checked_webhook"]
 
 
 def checked_task(registry: Registry, name: str) -> Task:
@@ -48,3 +49,13 @@ def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:
         except BadDocument as error:
             raise Refused(422, str(error), field=field) from error
     return content, essence
+
+
+def checked_webhook(url: str | None, rules: Rules) -> str | None:
+    """The URL in its one spelling. Raises `Refused` that says what is wrong with it."""
+    if url is None:
+        return None
+    try:
+        return parse_target(url, rules).url
+    except WrongTarget as error:
+        raise Refused(422, f"webhook: {error}.", field="webhook") from error

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from streamapp import faults
+from streamapp.delivery.target import Rules
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import digest, new_job_id
-from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.intake.checks import checked_content, checked_params, checked_task, checked_webhook
 from streamapp.intake.recipients import Recipients
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
@@ -35,6 +36,7 @@ class Intake:
 
     `closed` says in a sentence why no new work is taken now, or None; `paused`, whether none of a tenant is.
     `recipients` say who may be sent e-mails; everybody, without them.
+    `rules` say where webhooks may go.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Intake:
         closed: Callable[[], str | None] = lambda: None,
         paused: Callable[[str], bool] = lambda tenant: False,
         recipients: Recipients | None = None,
+        rules: Rules = Rules(),  # noqa: B008 - it is frozen
     ) -> None:
         self._recipients = recipients
         self._paused = paused
         self._closed = closed
+        self._rules = rules
         self._registry = registry
         self._blobs = blobs
         self._reserver = Reserver(database, publish)
@@ -71,6 +75,7 @@ class Intake:
     async def _accept(self, tenant: str, submission: Submission, key: str | None, job_id: str | None) -> Reservation:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
+        webhook = checked_webhook(submission.webhook, self._rules)
         content, media_type = checked_content(task, submission)
         identity = job_id or new_job_id()
         new = NewJob(
@@ -91,6 +96,7 @@ class Intake:
             content_hash=memory.content_hash(task, content, media_type),
             fresh=submission.fresh,
             named=job_id is not None or key is not None,
+            webhook=webhook,
         )
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
@@ -174,6 +180,8 @@ def _path(tenant: str, job: str) -> str:
 
 def _body_hash(submission: Submission, params: str, content: bytes, media_type: str) -> str:
     rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
-    if submission.fresh:  # else what was accepted before there was this field would be another body
+    if submission.fresh:  # else what was accepted before there was this field would be another body; so below
         rest["fresh"] = True
+    if submission.webhook is not None:
+        rest["webhook"] = submission.webhook
     return digest(submission.task, params, media_type, content, SORTED.encode(rest))

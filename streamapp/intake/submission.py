@@ -101,6 +101,9 @@ class Submission(BaseModel):
     )
     params: dict[str, Any] = Field(default_factory=dict, description="The task's parameters.")
     email: Annotated[str, AfterValidator(checked_email)] | None = Field(None, description="Where to send the result.")
+    webhook: str | None = Field(
+        None, description="The https URL that is told, with a signature, when the job has ended, however it did."
+    )
     priority: int = Field(
         0,
         ge=LOWEST_PRIORITY,

@@ -73,6 +73,7 @@ class LostAndFound:
             "inference": (What("job", names.inference), ("inference", "dead-letter")),
             "email": (What("delivery", names.email, "email"), ("email", "dead-letter")),
             "notification": (What("delivery", names.notification, "notification"), ("notification", "dead-letter")),
+            "webhook": (What("delivery", names.webhook, "webhook"), ("webhook", "dead-letter")),
         }
         for predictor in sorted(predictors):
             agent = f"chunks.{predictor}"

@@ -25,8 +25,8 @@ class Many:
 
     async def cancel(self, rows: Sequence[AnyRow], by: By) -> list[str]:
         """Cancel these; returns the ids of those that had not ended before."""
-        ended = await self._database.write(cancel_all, [Run(row.tenant, row.id, row.run) for row in rows], by)
-        await self._progress.were_cancelled(ended, self._predictors)
+        ended, due = await self._database.write(cancel_all, [Run(row.tenant, row.id, row.run) for row in rows], by)
+        await self._progress.were_cancelled(ended, due, self._predictors)
         return [run.job for run in ended]
 
     async def retry(self, rows: Sequence[AnyRow], by: By) -> list[str]:

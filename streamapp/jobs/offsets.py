@@ -64,6 +64,7 @@ def lines(settings: Settings, predictors: Iterable[str]) -> list[Line]:
         Line("results", settings.group, names.results),
         Line("email", settings.group, names.email),
         Line("notification", settings.group, names.notification),
+        Line("webhook", settings.group, names.webhook),
         Line("beats", settings.group, names.beats),
         Line("dead-letter", settings.group, names.dead_letter),
     ]

@@ -12,7 +12,7 @@ from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
 from streamapp.jobs.together import Together, both
 from streamapp.jobs.windows import CREDITS_PER_WORKER, Windows
-from streamapp.store import credits, jobs, ledger, memory, reports, rooms, workers
+from streamapp.store import credits, ends, jobs, memory, reports, rooms, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
 from streamapp.store.ledger import Due
@@ -93,17 +93,18 @@ class Progress:
         await self._ended(run, await self._database.write(_end, run, "expired", late))
 
     async def cancel(self, run: Run) -> bool:
-        """End a job because its owner says so; nobody is told. False when it had ended before."""
-        ended = await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
-        if ended:
+        """End a job because its owner says so; only its webhook is told. False when it had ended before."""
+        due = await self._database.write(_cancel, run)
+        if due is not None:
             self._signal(run)
-        await self._ended(run, [])
-        return ended
+        await self._ended(run, due or [])
+        return due is not None
 
-    async def were_cancelled(self, runs: Sequence[Run], predictors: Iterable[str]) -> None:
+    async def were_cancelled(self, runs: Sequence[Run], due: Sequence[Due], predictors: Iterable[str]) -> None:
         """These were cancelled together: tell who waits for them, and give what they leave to others."""
         for run in runs:
             self._signal(run)
+        await self._publisher.deliveries(due)
         for tenant in sorted({run.tenant for run in runs}):
             if waiting := await self._database.read(rooms.let_in, tenant, self._room):
                 await self._publisher.jobs(waiting)
@@ -158,7 +159,7 @@ def _finish(connection: Connection, run: Run, step: int | None, report: Report) 
     if row is None or not jobs.end(connection, run, "succeeded"):
         return []
     reports.keep(connection, run, report)
-    return _enter(connection, run, "succeeded", row.email)
+    return ends.enter(connection, run, "succeeded", row)
 
 
 def _answer(connection: Connection, run: Run, source: AnyRow) -> list[Due]:
@@ -168,7 +169,7 @@ def _answer(connection: Connection, run: Run, source: AnyRow) -> list[Due]:
         return []
     items = {"total": source.total, "done": source.total, "remembered": source.total}
     jobs.end(connection, run, "succeeded", **items, remembered_at=source.made_at)
-    return _enter(connection, run, "succeeded", row.email)
+    return ends.enter(connection, run, "succeeded", row)
 
 
 def _at(connection: Connection, run: Run, step: int | None) -> AnyRow | None:
@@ -188,11 +189,8 @@ def _end(connection: Connection, run: Run, status: str, reason: str) -> list[Due
     row = jobs.get(connection, run)
     if row is None or not jobs.end(connection, run, status, reason):
         return []
-    return _enter(connection, run, "failed", row.email)
+    return ends.enter(connection, run, status, row)
 
 
-def _enter(connection: Connection, run: Run, event: str, email: str | None) -> list[Due]:
-    due = [ledger.enter(connection, run, event, "notification", run.tenant)]
-    if email:
-        due.append(ledger.enter(connection, run, event, "email", email))
-    return due
+def _cancel(connection: Connection, run: Run) -> list[Due] | None:
+    return ends.cancel(connection, run, "cancelled by its owner")

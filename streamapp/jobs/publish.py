@@ -30,10 +30,11 @@ from streamapp.store.reservations import with_reservations
 from streamapp.store.sql import AnyRow
 from streamapp.topics import TopicNames
 
-__all__ = ["Publisher", "key_of"]
+__all__ = ["KINDS", "Publisher", "key_of"]
 
 logger = logging.getLogger(__name__)
 
+KINDS = ("email", "notification", "webhook")  # of deliveries, and so the topics' names
 JOBS_IN_A_ROW = 8  # to one partition, when many come at once; a few are planned at a time anyway
 
 Key = TypeVar("Key", bound=Hashable)
@@ -90,10 +91,8 @@ class Publisher:
 
     async def _deliveries(self, due: Sequence[Due]) -> None:
         with self._taking(due) as taken:
-            parts = {
-                self._names.email: [each for each in taken if each.kind == "email"],
-                self._names.notification: [each for each in taken if each.kind == "notification"],
-            }
+            topics = {kind: getattr(self._names, kind) for kind in KINDS}
+            parts = {topic: [each for each in taken if each.kind == kind] for kind, topic in topics.items()}
             sending = (self._send(topic, [Delivery(each.id) for each in mine]) for topic, mine in parts.items())
             sent: list[Due] = []
             there: list[Place] = []

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
-from streamapp.store import audit, jobs
+from streamapp.store import audit, ends
+from streamapp.store.ledger import Due
 from streamapp.store.retrying import again
 from streamapp.store.sql import AnyRow
 
@@ -27,11 +28,11 @@ class By:
     wanted: Mapping[str, Any]
 
 
-def cancel_all(connection: Connection, runs: Sequence[Run], by: By) -> list[Run]:
-    """Cancel those that have not ended meanwhile; returns them."""
-    ended = [run for run in runs if jobs.end(connection, run, "cancelled", BY_OPERATOR)]
-    audit.note(connection, by.tenant, by.key, "cancel", by.wanted, len(ended))
-    return ended
+def cancel_all(connection: Connection, runs: Sequence[Run], by: By) -> tuple[list[Run], list[Due]]:
+    """Cancel those that have not ended meanwhile; returns them, and who is to be told."""
+    told = {run: due for run in runs if (due := ends.cancel(connection, run, BY_OPERATOR)) is not None}
+    audit.note(connection, by.tenant, by.key, "cancel", by.wanted, len(told))
+    return list(told), [each for due in told.values() for each in due]
 
 
 def retry_all(connection: Connection, runs: Sequence[Run], by: By) -> list[AnyRow]:

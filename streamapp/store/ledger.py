@@ -9,7 +9,7 @@
 `sending` is committed before the SMTP conversation begins and holds a lease in the database's time that is longer
 than the conversation may take. A lease that ran out means that a worker died between DATA and its answer: nobody can
 know whether the mail went (RFC 1047). A connection that broke there means the same. Each claim has a token; a worker
-that was taken for dead can't write with its old one.
+that was taken for dead can't write with its old one. Webhooks go the same way; one in doubt is sent again.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ class NewJob:
     content_hash: str | None = None
     fresh: bool = False
     named: bool = True
+    webhook: str | None = None
 
 
 #: The columns that a submission fills.

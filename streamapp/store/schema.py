@@ -90,6 +90,7 @@ jobs = Table(
     Column("body_hash", String(64), nullable=False),
     Column("idempotency_key", String(255)),
     Column("email", String(320)),
+    Column("webhook", String(2048)),
     Column("priority", Integer, nullable=False),
     Column("deadline", Double),
     Column("status", String(10), nullable=False),
@@ -201,7 +202,7 @@ deliveries = Table(
     Column("run", Integer, nullable=False),
     Column("event", String(20), nullable=False),
     Column("kind", String(12), nullable=False),
-    Column("recipient", String(320), nullable=False),
+    Column("recipient", String(2048), nullable=False),  # an address, a tenant, a URL
     Column("state", String(7), nullable=False),  # pending, sending, sent, parked, dead
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", Double),

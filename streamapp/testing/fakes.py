@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -20,9 +20,10 @@ from faust.types import EventT
 from pydantic import BaseModel
 
 from streamapp.delivery.mime import Mail
+from streamapp.delivery.target import Target
 from streamapp.tasks.contract import Document, ItemError, Predictor
 
-__all__ = ["RecordingDeadLetters", "RecordingMail", "Word", "WordPredictor"]
+__all__ = ["RecordingDeadLetters", "RecordingMail", "RecordingPosts", "Word", "WordPredictor"]
 
 
 class RecordingMail:
@@ -41,6 +42,20 @@ class RecordingMail:
             raise self.failures.pop(0)
         message = message_from_bytes(mail.content, EmailMessage, policy=SMTP)
         self.sent.append((mail.recipient, message))
+
+
+class RecordingPosts:
+    """`Posts` that keeps (URL, headers, body) of what it takes in `taken`. The first posts meet `failures`."""
+
+    def __init__(self, failures: Iterable[Exception] = ()) -> None:
+        self.taken: list[tuple[str, dict[str, str], bytes]] = []
+        self.failures = list(failures)
+
+    async def post(self, target: Target, headers: Mapping[str, str], body: bytes) -> None:
+        """Take a webhook, or raise the next failure."""
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken.append((target.url, dict(headers), body))
 
 
 class RecordingDeadLetters:

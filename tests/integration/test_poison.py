@@ -31,6 +31,7 @@ GOOD: Mapping[str, Record] = {
     "results": ChunkResult(**RUN, version="1", worker="w", seconds=0.1, outcomes=[{"out": {"text": "a"}}]),
     "email": Delivery(delivery_id="6f1c"),
     "notification": Delivery(delivery_id="6f1c"),
+    "webhook": Delivery(delivery_id="6f1c"),
     "beats": WorkerBeat(
         worker="w", host="h", pid=1, device="cpu", predictors=["echo"], items=0, chunks=0, seconds_busy=0.0
     ),

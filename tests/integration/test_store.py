@@ -37,6 +37,7 @@ from tests.unit.store import (
     test_retrying,
     test_steps,
     test_suspects,
+    test_webhook_secrets,
 )
 from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, running, some_chunks
 
@@ -52,6 +53,7 @@ SHARED: tuple[ModuleType, ...] = (
     test_retrying,
     test_steps,
     test_suspects,
+    test_webhook_secrets,
 )
 for module in SHARED:
     tests = {name: value for name, value in vars(module).items() if name.startswith("test_")}

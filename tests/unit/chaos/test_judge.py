@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chaos.hooks import Posted
 from chaos.judge import Evidence, LedgerRow, Verdict, judge
 from chaos.load import Accepted
 from chaos.smtp import Taken
@@ -48,6 +49,32 @@ def verdict_on(**changes: Any) -> Verdict:
         "mail_timeout_s": 4.0,
     }
     return judge(Evidence(**(good | changes)), lambda wanted, got, _: "" if wanted == got else None)
+
+
+HOOK = LedgerRow("h", "j", "succeeded", "webhook", "http://127.0.0.1:1/", "sent", 0)
+
+
+def test_a_webhook_may_come_twice() -> None:
+    """Under its id, for that is what the id is for."""
+    twice = [Posted("h", "j", "job.succeeded")] * 2
+    verdict = verdict_on(accepted=[_accepted(hook=True)], ledger=[_row(), HOOK], hooks=twice)
+    assert verdict == Verdict()
+
+
+def test_a_webhook_that_does_not_come() -> None:
+    """Is lost, whatever the ledger says."""
+    verdict = verdict_on(accepted=[_accepted(hook=True)], ledger=[_row(), HOOK])
+    assert len(verdict.lost) == 1
+
+
+@pytest.mark.parametrize(
+    "told", [("h", "j", "job.failed"), ("other", "j", "job.succeeded"), ("h", "k", "job.succeeded")]
+)
+def test_a_webhook_of_what_did_not_happen(told: tuple[str, str, str]) -> None:
+    """Is wrong."""
+    hooks = [Posted("h", "j", "job.succeeded"), Posted(*told)]
+    verdict = verdict_on(accepted=[_accepted(hook=True)], ledger=[_row(), HOOK], hooks=hooks)
+    assert len(verdict.wrong) == 1
 
 
 def test_all_is_well() -> None:

@@ -216,6 +216,6 @@ def test_a_job_that_moved_on_is_let_be(database: Database) -> None:
     done, failed = ended(database, "succeeded"), ended(database, "failed")
     put(database, rows, {"id": failed.job}, run=2)
     by = bulk.By("anna", None, {})
-    assert database.write_sync(bulk.cancel_all, [done], by) == []
+    assert database.write_sync(bulk.cancel_all, [done], by) == ([], [])
     assert database.write_sync(bulk.retry_all, [done, failed], by) == []
     assert [row.changed for row in rows_of(database, audit)] == [0, 0]

@@ -87,7 +87,7 @@ def test_a_field_that_is_right(field: str, value: Any) -> None:
         ("deadline", "2030-13-01T00:00:00Z", "RFC 3339"),
         ("colour", "red", "there are deadline, document, email, fresh, media_type, name, params, priority, task, text"),
         ("Task", "echo", "no such field"),
-        ("webhook", "http://example.com", "no such field"),
+        ("hook", "https://example.com", "no such field"),
     ],
 )
 def test_a_field_that_is_wrong(field: str, value: Any, says: str) -> None:

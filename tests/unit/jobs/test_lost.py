@@ -8,6 +8,7 @@ from streamapp.errors import BrokerUnavailable
 from streamapp.identity import Run
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.offsets import Progress, Snapshot
+from streamapp.jobs.publish import KINDS
 from streamapp.store import dead_letters, ledger, outbox
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Letter
@@ -16,7 +17,7 @@ from streamapp.store.upkeep import dead_letters as letter_rows
 from streamapp.topics import TopicNames
 from tests.unit.store.rows import fly, key, land, put, reserved, running
 
-AGENTS = ("inference", "chunks.model", "results", "dead-letter", "email", "notification")
+AGENTS = ("inference", "chunks.model", "results", "dead-letter", "email", "notification", "webhook")
 
 
 class Kafka:
@@ -70,6 +71,16 @@ class Setting:
 def setting(database: Database) -> Setting:
     """Everything is read to the end, and nothing came of it."""
     return Setting(database)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_delivery_of_each_kind(kind: str, database: Database) -> None:
+    """I expect one whose message was read without effect to be published again."""
+    due = database.write_sync(ledger.enter, reserved(database), "succeeded", kind, "anna")
+    database.write_sync(outbox.deliveries_published, [due], [(0, 9)])
+    lost = LostAndFound(database, Kafka(), TopicNames("t."), ["model"])
+    assert [await lost.look(), await lost.look()] == [0, 1]
+    assert [each.kind for each in database.read_sync(ledger.due, 0.0, 10)] == [kind]
 
 
 async def test_consumed_without_effect(setting: Setting) -> None:

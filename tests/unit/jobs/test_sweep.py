@@ -12,7 +12,7 @@ from faust.types import TopicT
 from streamapp.errors import BrokerUnavailable
 from streamapp.identity import Run
 from streamapp.jobs import publish, sweep
-from streamapp.jobs.publish import Publisher
+from streamapp.jobs.publish import KINDS, Publisher
 from streamapp.jobs.sweep import LEASE, Sweeper
 from streamapp.sending import Place
 from streamapp.store import leases, ledger, outbox
@@ -148,20 +148,20 @@ async def test_deliveries_that_come_together_are_published_together(
 
     monkeypatch.setattr(publish, "send_acked", send_acked)
     names = TopicNames("t.")
-    topics = {name: cast(TopicT, name) for name in (names.email, names.notification)}
+    topics = {name: cast(TopicT, name) for name in (names.email, names.notification, names.webhook)}
     publisher = Publisher(database, topics, names)
     due = [
         database.write_sync(ledger.enter, reserved(database), "succeeded", kind, "anna")
         for _ in range(5)
-        for kind in ("email", "notification")
+        for kind in KINDS
     ]
-    first = asyncio.create_task(publisher.deliveries(due[:2]))
+    first = asyncio.create_task(publisher.deliveries(due[:3]))
     await asyncio.sleep(0.05)
-    others = [asyncio.create_task(publisher.deliveries(due[at : at + 2])) for at in (2, 4, 6, 8)]
+    others = [asyncio.create_task(publisher.deliveries(due[at : at + 3])) for at in (3, 6, 9, 12)]
     await asyncio.sleep(0.05)
     broker.gate.set()
     await asyncio.gather(first, *others)
     assert sorted(sent) == sorted((name, count) for name in topics for count in (1, 4))
     places = sorted((row.kind, row.sent_partition, row.sent_offset) for row in rows_of(database, deliveries))
-    expected = [(kind, 3, 100 + at) for kind in ("email", "notification") for at in (0, 0, 1, 2, 3)]
+    expected = [(kind, 3, 100 + at) for kind in KINDS for at in (0, 0, 1, 2, 3)]
     assert places == sorted(expected)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from streamapp.errors import ConfigurationError
-from streamapp.store import access, audit, upkeep
+from streamapp.store import access, audit, upkeep, webhook_secrets
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
-from streamapp.store.schema import metadata
+from streamapp.store.schema import deliveries, metadata
 
-TABLES = (
-    access.api_keys,
-    audit.audit,
-    upkeep.leases,
-)  # those of other modules are in the metadata because these are imported
+# those of other modules are in the metadata because these are imported
+TABLES = (access.api_keys, audit.audit, upkeep.leases, webhook_secrets.webhook_secrets)
 
 
 def test_the_migrations_make_the_schema(database: Database) -> None:
@@ -43,3 +45,23 @@ def test_a_newer_database_is_refused(database: Database) -> None:
     finally:
         with database.connection() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
+def test_rows_of_before_webhooks(tmp_path: Path) -> None:
+    """I expect a delivery to come through as it was, and the table to keep its indexes."""
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    config = Config()
+    config.set_main_option("script_location", str(files("streamapp.store") / "migrations"))
+    row = {"id": "d", "tenant": "anna", "job": "j", "run": 1, "event": "failed", "kind": "email", "recipient": "a@b"}
+    row |= {"state": "sent", "attempts": 1, "in_doubt": 0, "created_at": 1.5}
+    with database.connection() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        names, values = ", ".join(row), ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO deliveries ({names}) VALUES ({values})"), row)
+    migrate(database)
+    with database.connection() as connection:
+        assert dict(connection.execute(text(f"SELECT {names} FROM deliveries")).one()._mapping) == row
+        found = {index["name"] for index in inspect(connection).get_indexes("deliveries")}
+        assert found == {index.name for index in deliveries.indexes}
+    database.close()
