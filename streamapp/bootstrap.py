@@ -16,10 +16,13 @@ from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
+from streamapp.intake.body import Bodies
 from streamapp.intake.http import Api
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
+from streamapp.intake.room import Room
 from streamapp.intake.service import Intake
+from streamapp.intake.upload import Uploads
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
@@ -28,6 +31,7 @@ from streamapp.jobs.lifecycle import JobsWorker
 from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.offsets import Offsets, lines
+from streamapp.jobs.orphans import Orphans
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
 from streamapp.jobs.progress import Progress
@@ -102,7 +106,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
-    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    orphans = Orphans(database, blobs, settings.upload_timeout_s)
+    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors), orphans.run]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -125,8 +130,13 @@ def _jobs_app(settings: Settings) -> faust.App:
         {"inference": 2 * TIMEOUT_S, "results": TIMEOUT_S, "email": settings.mail_timeout_s},
         settings.job_timeout_s,
     ).run
-    api = Api(settings, registry, intake, database, progress, insight)
+    mark = settings.min_free_mb << 20
+    uploads = Uploads(
+        blobs, Room(blobs.folder, mark), most_bytes=settings.max_document_bytes, at_a_time=settings.uploads
+    )
+    bodies = Bodies(uploads, settings.upload_timeout_s)
+    api = Api(settings, registry, intake, database, progress, insight, bodies)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes))
+    pages = PageViews(api, Pages(settings.max_document_bytes))
     web.routes(app, settings, api, probes, Operators(desk, database), pages)
     return app

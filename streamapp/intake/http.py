@@ -11,10 +11,11 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from streamapp.identity import Run
-from streamapp.intake.body import check_encoding, read_fields
+from streamapp.intake.body import Bodies, check_encoding
 from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
+from streamapp.intake.pace import read_whole
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission, parse_submission
@@ -47,6 +48,7 @@ class Api:
     database: Database
     progress: Progress
     insight: Insight
+    bodies: Bodies
 
     @property
     def room(self) -> int:
@@ -55,21 +57,14 @@ class Api:
 
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
-        submission = parse_submission(await read_fields(request))
-        made = await self.intake.submit(
-            caller_of(request).tenant, submission, key=request.headers.get("Idempotency-Key")
-        )
-        return await self._accepted(made)
+        return await self._take(request)
 
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
         identity = _uuid(job_id)
         if identity is None:
             raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
-        submission = parse_submission(await read_fields(request))
-        key = request.headers.get("Idempotency-Key")
-        made = await self.intake.submit(caller_of(request).tenant, submission, key=key, job_id=identity)
-        return await self._accepted(made)
+        return await self._take(request, identity)
 
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}."""
@@ -120,7 +115,7 @@ class Api:
 
         async def handler(request: web.Request) -> web.Response:
             check_encoding(request)
-            fields = parse_any_object(await request.read())
+            fields = parse_any_object(await read_whole(request, self.settings.upload_timeout_s))
             await self.intake.submit(caller_of(request).tenant, read(fields, self.settings, self.registry))
             return web.json_response(ANSWER)
 
@@ -163,6 +158,15 @@ class Api:
             raise _no_such("job")
         return row
 
+    async def _take(self, request: web.Request, job_id: str | None = None) -> web.Response:
+        """What POST and PUT have in common. A closed intake says so before a large body is sent in vain."""
+        self.intake.check_open()
+        tenant, key = caller_of(request).tenant, request.headers.get("Idempotency-Key")
+        async with self.bodies.posted(request, tenant, job_id) as posted:
+            submission = parse_submission(posted.fields)
+            made = await self.intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
+        return await self._accepted(made)
+
     async def _accepted(self, made: Reservation) -> web.Response:
         job: JobResource | None
         if made.created:
@@ -191,6 +195,7 @@ def task_resources(registry: Registry, first: str) -> list[TaskResource]:
             name=task.name,
             summary=(type(task).__doc__ or "").strip().split("\n")[0],
             accepts=list(task.accepts),
+            largest=task.largest,
             params=task.params.model_json_schema(),
         )
         for task in tasks

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from streamapp import faults
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
 from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import digest, new_job_id
-from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.identity import Pieced, digest, new_job_id
+from streamapp.intake.checks import checked_params, checked_task
+from streamapp.intake.content import Content, content_of
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
+from streamapp.intake.upload import Upload, document_path
 from streamapp.jobs import memory
 from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
+from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
 __all__ = ["Intake"]
@@ -49,52 +52,64 @@ class Intake:
         self._reserver = Reserver(database, publish)
 
     async def submit(
-        self, tenant: str, submission: Submission, *, key: str | None = None, job_id: str | None = None
+        self,
+        tenant: str,
+        submission: Submission,
+        *,
+        upload: Upload | None = None,
+        key: str | None = None,
+        job_id: str | None = None,
     ) -> Reservation:
         """Accept a job, or find the one that `key` or `job_id` names. Raises `Refused` and `StoreUnavailable`.
 
-        The same key (or id) with the same body gives the same job, with another body a 422.
+        The same key (or id) with the same body gives the same job, with another body a 422. An `upload` that was made
+        for `job_id` is the document; it stays its caller's to close.
         """
-        self._check_open()
+        self.check_open()
         _check_key(key)
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
-        content, media_type = checked_content(task, submission)
-        identity = job_id or new_job_id()
+        content = await content_of(task, submission, upload)
+        hashes = await _hashes(task, params, submission, content)
+        identity = job_id or (upload.job if upload else new_job_id())
         new = NewJob(
             tenant=tenant,
             id=identity,
             task=task.name,
             params=params,
-            name=submission.name or _first_words(content, media_type),
-            document=await self._kept(tenant, identity, content),
-            media_type=media_type,
-            size=len(content),
-            body_hash=_body_hash(submission, params, content, media_type),
+            name=submission.name or _first_words(content.head, content.media_type),
+            document=content.reference or await self._kept(tenant, identity, content.hashed),
+            media_type=content.media_type,
+            size=content.size,
+            body_hash=hashes.body,
             idempotency_key=key,
             email=submission.email,
             priority=submission.priority,
             deadline=submission.deadline.timestamp() if submission.deadline else None,
-            work_hash=memory.work_hash(task, params, content, media_type),
-            content_hash=memory.content_hash(task, content, media_type),
+            work_hash=hashes.work,
+            content_hash=hashes.content,
             fresh=submission.fresh,
             named=job_id is not None or key is not None,
         )
+        if upload is not None:
+            upload.take()  # what becomes of it is known below, or by the sweep of orphans
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
             raise Refused(422, "This Idempotency-Key was used before for another id.", field="Idempotency-Key")
         return made
 
-    async def _kept(self, tenant: str, identity: str, content: bytes) -> str:
+    async def _kept(self, tenant: str, identity: str, content: bytes | Pieced) -> str:
         """The document's reference. A small one is its own, and takes no disk and no thread."""
+        assert isinstance(content, bytes)  # all else has a reference
         if len(content) <= INLINE_BYTES:
             return inline(content)
         faults.cross("blob.before")
-        claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
+        claim = await asyncio.to_thread(self._blobs.put, document_path(tenant, identity), content)
         faults.cross("blob.after")
         return claim
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise `Refused` with 503 while no new work is taken."""
         reason = self._closed()
         if reason is not None:
             raise Refused(503, f"No new work is taken now, and nothing was accepted. {reason}", retry_after_s=RETRY_S)
@@ -152,12 +167,26 @@ def _shown(line: str) -> str:
     return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
 
 
-def _path(tenant: str, job: str) -> str:
-    """A path of its own for each attempt, so that a refused one can remove what it wrote and nothing else."""
-    return f"documents/{tenant}/{job}/{uuid.uuid4().hex}"
+class _Hashes(NamedTuple):
+    body: str
+    work: str | None
+    content: str | None
 
 
-def _body_hash(submission: Submission, params: str, content: bytes, media_type: str) -> str:
+async def _hashes(task: Task, params: str, submission: Submission, content: Content) -> _Hashes:
+    """In a thread, where the document has to be read for them."""
+
+    def compute() -> _Hashes:
+        return _Hashes(
+            _body_hash(submission, params, content.hashed, content.media_type),
+            memory.work_hash(task, params, content.hashed, content.media_type),
+            memory.content_hash(task, content.hashed, content.media_type),
+        )
+
+    return compute() if content.reference is None else await asyncio.to_thread(compute)
+
+
+def _body_hash(submission: Submission, params: str, content: bytes | Pieced, media_type: str) -> str:
     rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
     if submission.fresh:  # else what was accepted before there was this field would be another body
         rest["fresh"] = True
