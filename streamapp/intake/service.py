@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from streamapp import faults
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
-from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import Pieced, digest, new_job_id
+from streamapp.identity import Pieced, new_job_id
 from streamapp.intake.checks import checked_params, checked_task
-from streamapp.intake.content import Content, content_of
+from streamapp.intake.content import content_of
+from streamapp.intake.noted import first_words, hashes_of
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
 from streamapp.intake.upload import Upload, document_path
-from streamapp.jobs import memory
 from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
-from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
 __all__ = ["Intake"]
 
 KEY_LENGTH = 255
-SORTED = json.JSONEncoder(sort_keys=True)
 RETRY_S = 30
 
 
@@ -70,14 +65,14 @@ class Intake:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         content = await content_of(task, submission, upload)
-        hashes = await _hashes(task, params, submission, content)
+        hashes = await hashes_of(task, params, submission, content)
         identity = job_id or (upload.job if upload else new_job_id())
         new = NewJob(
             tenant=tenant,
             id=identity,
             task=task.name,
             params=params,
-            name=submission.name or _first_words(content.head, content.media_type),
+            name=submission.name or first_words(content.head, content.media_type),
             document=content.reference or await self._kept(tenant, identity, content.hashed),
             media_type=content.media_type,
             size=content.size,
@@ -152,42 +147,3 @@ def _check_key(key: str | None) -> None:
     if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
         detail = f"An idempotency key is 1 to {KEY_LENGTH} printable ASCII characters."
         raise Refused(422, detail, field="Idempotency-Key")
-
-
-def _first_words(content: bytes, media_type: str) -> str | None:
-    if not is_text(media_type):
-        return None
-    lines = content[:2000].decode("utf-8", "ignore").split("\n")
-    first = next((line for line in map(_shown, lines) if line), "")
-    return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
-
-
-def _shown(line: str) -> str:
-    words = " ".join(line.split())
-    return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
-
-
-class _Hashes(NamedTuple):
-    body: str
-    work: str | None
-    content: str | None
-
-
-async def _hashes(task: Task, params: str, submission: Submission, content: Content) -> _Hashes:
-    """In a thread, where the document has to be read for them."""
-
-    def compute() -> _Hashes:
-        return _Hashes(
-            _body_hash(submission, params, content.hashed, content.media_type),
-            memory.work_hash(task, params, content.hashed, content.media_type),
-            memory.content_hash(task, content.hashed, content.media_type),
-        )
-
-    return compute() if content.reference is None else await asyncio.to_thread(compute)
-
-
-def _body_hash(submission: Submission, params: str, content: bytes | Pieced, media_type: str) -> str:
-    rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
-    if submission.fresh:  # else what was accepted before there was this field would be another body
-        rest["fresh"] = True
-    return digest(submission.task, params, media_type, content, SORTED.encode(rest))

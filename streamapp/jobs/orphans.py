@@ -4,7 +4,7 @@ Removing a document that somebody needs would be worse than all the orphans ther
 
 - it lies where documents of jobs lie, and the job in its path does not name it;
 - this process has seen it so twice, and between the two lies more time, by a clock that nobody sets, than an upload may
-  take, and an hour, in which everything that was under way is committed or lost;
+  take, and six hours, in which all that was under way is committed or lost, and a wrong restore is noticed;
 - the blob store belongs to this store. The first sweep marks it with the store's id; with another mark nothing is ever
   removed, be it a second deployment in the same bucket or a store that was begun anew.
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = "orphans"
 MARK = "documents-of"
-MARGIN_S = 3600.0
+MARGIN_S = 6 * 3600.0
 LOOKS = 4  # in the time that an orphan stays
 AT_ONCE = 400  # documents in a statement
 
