@@ -5,9 +5,9 @@ JSON is held in memory, within its limit. The document of the other two goes to 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,6 +18,7 @@ from streamapp.intake.form import read_form
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import Pace, read_whole
 from streamapp.intake.refusal import Refused
+from streamapp.intake.submission import parse_submission
 from streamapp.intake.upload import Upload, Uploads
 
 __all__ = ["Bodies", "Posted", "check_encoding"]
@@ -27,10 +28,29 @@ ENCODINGS = ("identity", "gzip", "deflate")
 
 @dataclass(slots=True)
 class Posted:
-    """The fields of a job, to be checked yet, and the document that came beside them, if one did."""
+    """The fields of a job, to be checked yet, and the document that came beside them, if one did.
 
-    fields: dict[str, Any]
+    They are there inside of ``async with``, at whose end an upload is closed.
+    """
+
+    reading: Callable[[Posted], Awaitable[None]]
+    fields: dict[str, Any] = field(default_factory=dict)
     upload: Upload | None = None
+
+    async def __aenter__(self) -> Posted:
+        try:
+            await self.reading(self)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        if self.upload is not None:
+            await self.upload.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +60,33 @@ class Bodies:
     uploads: Uploads
     total_s: float
 
-    @asynccontextmanager
-    async def posted(self, request: web.Request, tenant: str, job: str | None = None) -> AsyncIterator[Posted]:
-        """What was posted; its upload, which is for that job or a new one, is closed at the end.
+    def posted(self, request: web.Request, tenant: str, job: str | None = None) -> Posted:
+        """What is posted, for that job or a new one.
 
-        Raises `Refused`, `StoreUnavailable`, and aiohttp's own for a body that is too large or breaks off.
+        Entering it raises `Refused`, `StoreUnavailable`, and aiohttp's own for a body that is too large or breaks off.
         """
+        return Posted(partial(self._read, request, tenant, job))
+
+    async def _read(self, request: web.Request, tenant: str, job: str | None, posted: Posted) -> None:
         kind = request.content_type
-        form, described = kind == "multipart/form-data", kind == "application/json" or kind.endswith("+json")
-        if not form and (described or (kind == UNNAMED and "task" not in request.query)):
+        if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
             check_encoding(request)
-            yield Posted(parse_object(await read_whole(request, self.total_s)))
+            posted.fields = parse_object(await read_whole(request, self.total_s))
             return
+        form = kind == "multipart/form-data"
         if not form and "task" not in request.query:
             detail = f"Send application/json, multipart/form-data, or a document as it is to ?task=…, not {kind}."
             raise Refused(415, detail, field="Content-Type")
         packed = check_encoding(request)
         if packed and not form:  # aiohttp takes half a gzip for a whole one, and nothing in a document says otherwise
             raise Refused(415, "Send a document that is the body as it is, uncompressed.", field="Content-Encoding")
-        upload = self._begin(request, tenant, job or new_job_id(), packed=packed, around=form)
-        try:
-            yield await (self._form if form else self._document)(request, upload)
-        finally:
-            await upload.close()
+        posted.upload = self._begin(request, tenant, job or new_job_id(), packed=packed, around=form)
+        if not form:
+            posted.fields = await self._document(request, posted.upload)
+            return
+        posted.fields, found = await read_form(request, Pace(self.total_s), posted.upload)
+        if not found:
+            posted.upload = None  # nothing was ever in it
 
     def _begin(self, request: web.Request, tenant: str, job: str, *, packed: bool, around: bool) -> Upload:
         """What was compressed is taken within the limit of other bodies: a little of it may inflate to the largest."""
@@ -71,18 +95,15 @@ class Bodies:
         fields = request.client_max_size if around else 0
         return self.uploads.begin(tenant, job, max(0, (request.content_length or 0) - fields))
 
-    async def _document(self, request: web.Request, upload: Upload) -> Posted:
+    async def _document(self, request: web.Request, upload: Upload) -> dict[str, Any]:
         """The whole body is the document, and the query has the fields."""
         fields = from_query(request.query)
+        parse_submission(fields)  # what is wrong with them is said before a gigabyte has come
         async for piece in Pace(self.total_s).pieces(request):
             await upload.add(piece)
         await upload.end()
         with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
-        return Posted(fields, upload)
-
-    async def _form(self, request: web.Request, upload: Upload) -> Posted:
-        fields, found = await read_form(request, Pace(self.total_s), upload)
-        return Posted(fields, upload if found else None)
+        return fields
 
 
 def check_encoding(request: web.Request) -> bool:
