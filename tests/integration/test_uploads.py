@@ -323,11 +323,7 @@ def test_the_page_takes_a_large_file(running: Deployment) -> None:
 
 def test_a_body_that_dribbles_is_refused(broker: str, tmp_path: Path) -> None:
     """408 once its time is over, however it is sent, and nothing of it stays."""
-    settings = {**SETTINGS, "STREAMAPP_UPLOAD_TIMEOUT_S": "2", "STREAMAPP_MODEL_WORKERS": "0"}
-    deployment = Deployment(broker, tmp_path, settings)
-    try:
-        deployment.spawn()
-        until(lambda: _alive(deployment), 60, "the worker")
+    with Deployment(broker, tmp_path, {**SETTINGS, "STREAMAPP_UPLOAD_TIMEOUT_S": "2"}) as deployment:
         for how in ("raw", "form"):
             assert answered(half_sent(deployment, how)).startswith(b"HTTP/1.1 408 ")
         with socket.create_connection(("127.0.0.1", deployment.port)) as connection:
@@ -335,16 +331,6 @@ def test_a_body_that_dribbles_is_refused(broker: str, tmp_path: Path) -> None:
             connection.sendall(head.encode())
             assert answered(connection).startswith(b"HTTP/1.1 408 ")
         assert (rows(deployment), documents(deployment)) == (0, [])
-    finally:
-        deployment.stop()
-        deployment.http.close()
-
-
-def _alive(deployment: Deployment) -> bool:
-    try:
-        return deployment.http.get("/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_what_a_kill_left_is_swept(broker: str, tmp_path: Path) -> None:
