@@ -22,6 +22,7 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.allowed import Allowed
 from streamapp.intake.answers import Answers
+from streamapp.intake.body import Bodies
 from streamapp.intake.bulk import Bulk
 from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api, task_resources
@@ -33,7 +34,9 @@ from streamapp.intake.probes import Probes
 from streamapp.intake.recipients import Recipients
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.results import Results
+from streamapp.intake.room import Room
 from streamapp.intake.service import Intake
+from streamapp.intake.upload import Uploads
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
 from streamapp.jobs.insight import Insight
@@ -44,6 +47,7 @@ from streamapp.jobs.lifetimes import Lifetimes
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.many import Many
 from streamapp.jobs.offsets import Offsets, lines
+from streamapp.jobs.orphans import Orphans
 from streamapp.jobs.partial import Partial
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.pressure import Pressure
@@ -128,8 +132,15 @@ def _jobs_app(settings: Settings) -> faust.App:
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
+    orphans = Orphans(database, blobs, settings.upload_timeout_s)
     parts.ready = keyring.begin
-    parts.keepers = [keyring.run, pressure.run, endings.run, lambda: lifetimes.look(settings, predictors)]
+    parts.keepers = [
+        keyring.run,
+        pressure.run,
+        endings.run,
+        orphans.run,
+        lambda: lifetimes.look(settings, predictors),
+    ]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -165,12 +176,17 @@ def _jobs_app(settings: Settings) -> faust.App:
         },
         settings.job_timeout_s,
     ).run
+    mark = settings.min_free_mb << 20
+    uploads = Uploads(
+        blobs, Room(blobs.folder, mark), most_bytes=settings.max_document_bytes, at_a_time=settings.uploads
+    )
+    bodies = Bodies(uploads, settings.upload_timeout_s)
     answers = Answers(database, endings, room)
-    api = Api(settings, registry, intake, database, progress, insight, answers)
+    api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
     retrying = Retrying(database, blobs, publisher.accepted)
     reruns = Reruns(database, intake, retrying, answers)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
-    pages = PageViews(api, Pages(settings.max_body_bytes, lambda: keyring.required), reruns)
+    pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
     jobs = web.Jobs(
         Listing(database, room),

@@ -53,11 +53,12 @@ class Client:
         """
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         data = {"task": task, **(fields or {})}
-        content = file.read_bytes()
-        answer = self._repeat(
-            lambda: self._http.post("/v1/jobs", data=data, files={"file": (file.name, content)}, headers=headers)
-        )
-        return str(answer.json()["id"])
+
+        def send() -> httpx.Response:
+            with file.open("rb") as content:  # it is read while it is sent, however large it is
+                return self._http.post("/v1/jobs", data=data, files={"file": (file.name, content)}, headers=headers)
+
+        return str(self._repeat(send).json()["id"])
 
     def job(self, job_id: str) -> JobResource:
         """The job as it is now."""

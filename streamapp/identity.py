@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parseaddr
+from typing import Protocol
 
-__all__ = ["DEFAULT_TENANT", "Run", "delivery_id", "digest", "message_id", "new_job_id"]
+__all__ = ["DEFAULT_TENANT", "Pieced", "Run", "delivery_id", "digest", "message_id", "new_job_id"]
 
 DEFAULT_TENANT = "default"
 
@@ -32,13 +34,29 @@ def new_job_id() -> str:
     return str(uuid.UUID(int=(moment << 80) | (7 << 76) | chance))
 
 
-def digest(*parts: str | bytes) -> str:
+class Pieced(Protocol):
+    """Bytes that are not in memory: how many they are, and they themselves, a piece at a time."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """From the start."""
+
+
+def digest(*parts: str | bytes | Pieced) -> str:
     """SHA-256 over length-prefixed parts, so that ("ab", "c") and ("a", "bc") differ. Hex, 64 characters."""
     hashed = hashlib.sha256()
     for part in parts:
-        raw = part.encode("utf-8") if isinstance(part, str) else part
-        hashed.update(len(raw).to_bytes(8, "big"))
-        hashed.update(raw)
+        if isinstance(part, str | bytes):
+            raw = part.encode("utf-8") if isinstance(part, str) else part
+            hashed.update(len(raw).to_bytes(8, "big"))
+            hashed.update(raw)
+        else:
+            hashed.update(part.size.to_bytes(8, "big"))
+            for piece in part.pieces():
+                hashed.update(piece)
     return hashed.hexdigest()
 
 

@@ -132,11 +132,15 @@ class NotificationList(BaseModel):
 
 
 class TaskResource(BaseModel):
-    """A task one can post work for; `params` is the JSON schema of its parameters."""
+    """A task one can post work for; `params` is the JSON schema of its parameters.
+
+    `largest` is the most bytes of a document that it takes; None: as many as the settings let in.
+    """
 
     name: str
     summary: str
     accepts: list[str]
+    largest: int | None = None
     params: dict[str, Any]
 
 

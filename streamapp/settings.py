@@ -92,7 +92,21 @@ class Settings(BaseSettings):
     )
     api_key: str = Field("", repr=False, description="The API key that the commands send.")
     cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
-    max_body_bytes: int = Field(32 * MiB, ge=1024, description="The largest request body, after decompression.")
+    max_body_bytes: int = Field(
+        32 * MiB, ge=1024, description="The largest request body, after decompression, but for a document in it."
+    )
+    max_document_bytes: int = Field(
+        1024 * MiB,
+        ge=1024,
+        le=2**31 - 1,
+        description="The largest document in a form or by itself; a compressed one is bounded as other bodies are.",
+    )
+    uploads: int = Field(
+        16, ge=1, le=1000, description="Documents of more than 2 MiB that are received at a time; more get 503."
+    )
+    upload_timeout_s: float = Field(
+        3600.0, gt=0, le=24 * 3600, description="Seconds that a request's body may take; one must keep a pace too."
+    )
 
     topic_prefix: str = Field(
         "streamapp.", pattern=r"^[a-zA-Z0-9._-]*$", description="What each topic's name begins with."

@@ -20,7 +20,7 @@ from obstore.store import LocalStore, from_url
 
 from streamapp.errors import BadDocument, StoreUnavailable
 
-__all__ = ["INLINE_BYTES", "Blobs", "ClaimedDocument", "inline"]
+__all__ = ["BLOB", "INLINE_BYTES", "Blobs", "ClaimedDocument", "inline"]
 
 INLINE_BYTES = 4096
 BLOB, DATA = "blob:", "data:;base64,"
@@ -32,36 +32,40 @@ class Blobs:
     def __init__(self, url: str) -> None:
         self.url = url
         parts = urlsplit(url)
-        self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
-        if self._folder is not None:
-            self._store: Any = LocalStore(self._folder, mkdir=True)
+        self.folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        if self.folder is not None:
+            self.store: Any = LocalStore(self.folder, mkdir=True)
         else:
-            self._store = from_url(url)
+            self.store = from_url(url)
 
     def put(self, path: str, content: bytes) -> str:
         """Keep a document; returns its reference. On a local disk it is synced before this returns."""
         if len(content) <= INLINE_BYTES:
             return inline(content)
         try:
-            obstore.put(self._store, path, content)
-            if self._folder is not None:
-                _sync(self._folder, path)
+            obstore.put(self.store, path, content)
+            self.sync(path)
         except (OSError, obstore.exceptions.BaseError) as error:
             raise StoreUnavailable(f"the document can't be kept: {error}") from error
         return BLOB + path
+
+    def sync(self, path: str) -> None:
+        """Bring what was written there to the disk, if it is a local one. Raises OSError."""
+        if self.folder is not None:
+            _sync(self.folder, path)
 
     def delete(self, reference: str) -> None:
         """Remove a document; none there is fine."""
         if reference.startswith(BLOB):
             with suppress(FileNotFoundError):
-                obstore.delete(self._store, reference.removeprefix(BLOB))
+                obstore.delete(self.store, reference.removeprefix(BLOB))
 
     def holds(self, reference: str) -> bool:
         """Whether a document is there. Raises `StoreUnavailable`."""
         if reference.startswith(DATA):
             return True
         try:
-            obstore.head(self._store, reference.removeprefix(BLOB))
+            obstore.head(self.store, reference.removeprefix(BLOB))
         except FileNotFoundError:
             return False
         except (OSError, obstore.exceptions.BaseError) as error:
@@ -73,7 +77,7 @@ class Blobs:
         if reference.startswith(DATA):
             return io.BytesIO(base64.b64decode(reference.removeprefix(DATA)))
         try:
-            source = obstore.open_reader(self._store, reference.removeprefix(BLOB))
+            source = obstore.open_reader(self.store, reference.removeprefix(BLOB))
             return cast(BinaryIO, io.BufferedReader(_Raw(source), buffer_size=1024 * 1024))
         except FileNotFoundError as error:
             raise BadDocument("the document is no longer there") from error

@@ -10,7 +10,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from streamapp.intake.body import FORM_JSON, FORM_TEXTS
+from streamapp.intake.fields import JSON_FIELDS
+from streamapp.intake.form import FIELDS
 from streamapp.intake.submission import Submission
 from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
@@ -67,8 +68,8 @@ def _body(
 
 
 def _form(tasks: list[str], fields: dict[str, Any]) -> dict[str, Any]:
-    texts = {name: {"type": "string", "description": fields[name].get("description", "")} for name in FORM_TEXTS}
-    values = {name: {"type": "string", "contentMediaType": "application/json"} for name in FORM_JSON}
+    texts = {name: {"type": "string", "description": fields[name].get("description", "")} for name in FIELDS}
+    values = {name: {"type": "string", "contentMediaType": "application/json"} for name in JSON_FIELDS}
     file = {"type": "string", "contentMediaType": "application/octet-stream", "description": "The document."}
     return {
         "description": "A job as a form: the document as `file`, or as `text`.",

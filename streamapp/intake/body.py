@@ -1,124 +1,116 @@
-"""Reading a request's body as the fields of a submission: JSON, or a form with a file."""
+"""Reading a request's body as a job that is posted: JSON, a form with a file, or the document itself.
+
+JSON is held in memory, within its limit. The document of the other two goes to the blob store while it comes in.
+"""
 
 from __future__ import annotations
 
-import base64
-import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
 
-from streamapp.intake.jsontext import parse_object, parse_value
+from streamapp.identity import new_job_id
+from streamapp.intake.fields import UNNAMED, from_query, with_document
+from streamapp.intake.form import read_form
+from streamapp.intake.jsontext import parse_object
+from streamapp.intake.pace import Pace, read_whole
 from streamapp.intake.refusal import Refused
+from streamapp.intake.submission import parse_submission
+from streamapp.intake.upload import Upload, Uploads
 
-__all__ = ["FORM_JSON", "FORM_TEXTS", "check_encoding", "read_fields"]
+__all__ = ["Bodies", "Posted", "check_encoding"]
 
-FORM_TEXTS = ("task", "text", "name", "email", "webhook", "deadline", "media_type")
-FORM_JSON = ("params", "priority", "fresh")
 ENCODINGS = ("identity", "gzip", "deflate")
 
 
-async def read_fields(request: web.Request) -> dict[str, Any]:
-    """The fields of a job. Raises `Refused` for what is neither, and aiohttp's own for a body that is too large."""
-    if request.content_type == "multipart/form-data":
-        check_encoding(request)
-        return await _form(request)
-    if request.content_type in ("application/json", "application/octet-stream") or request.content_type.endswith(
-        "+json"
-    ):
-        check_encoding(request)
-        return parse_object(await request.read())
-    raise Refused(
-        415, f"Send application/json or multipart/form-data, not {request.content_type}.", field="Content-Type"
-    )
+@dataclass(slots=True)
+class Posted:
+    """The fields of a job, to be checked yet, and the document that came beside them, if one did.
+
+    They are there inside of ``async with``, at whose end an upload is closed.
+    """
+
+    reading: Callable[[Posted], Awaitable[None]]
+    fields: dict[str, Any] = field(default_factory=dict)
+    upload: Upload | None = None
+
+    async def __aenter__(self) -> Posted:
+        try:
+            await self.reading(self)
+        except BaseException:
+            await self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._close()
+
+    async def _close(self) -> None:
+        if self.upload is not None:
+            await self.upload.close()
 
 
-def check_encoding(request: web.Request) -> None:
-    """Refuse a body in an encoding that was not undone: it would be taken for what it is not."""
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding.lower() not in ENCODINGS:
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """Reads bodies. One with a document may take `total_s` seconds, and must keep a pace."""
+
+    uploads: Uploads
+    total_s: float
+
+    def posted(self, request: web.Request, tenant: str, job: str | None = None) -> Posted:
+        """What is posted, for that job or a new one.
+
+        Entering it raises `Refused`, `StoreUnavailable`, and aiohttp's own for a body that is too large or breaks off.
+        """
+        return Posted(partial(self._read, request, tenant, job))
+
+    async def _read(self, request: web.Request, tenant: str, job: str | None, posted: Posted) -> None:
+        kind = request.content_type
+        if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
+            check_encoding(request)
+            posted.fields = parse_object(await read_whole(request, self.total_s))
+            return
+        form = kind == "multipart/form-data"
+        if not form and "task" not in request.query:
+            detail = f"Send application/json, multipart/form-data, or a document as it is to ?task=…, not {kind}."
+            raise Refused(415, detail, field="Content-Type")
+        packed = check_encoding(request)
+        if packed and not form:  # aiohttp takes half a gzip for a whole one, and nothing in a document says otherwise
+            raise Refused(415, "Send a document that is the body as it is, uncompressed.", field="Content-Encoding")
+        posted.upload = self._begin(request, tenant, job or new_job_id(), packed=packed, around=form)
+        if not form:
+            posted.fields = await self._document(request, posted.upload)
+            return
+        posted.fields, found = await read_form(request, Pace(self.total_s), posted.upload)
+        if not found:
+            posted.upload = None  # nothing was ever in it
+
+    def _begin(self, request: web.Request, tenant: str, job: str, *, packed: bool, around: bool) -> Upload:
+        """What was compressed is taken within the limit of other bodies: a little of it may inflate to the largest."""
+        if packed:
+            return self.uploads.begin(tenant, job, 0, min(self.uploads.most_bytes, request.client_max_size))
+        fields = request.client_max_size if around else 0
+        return self.uploads.begin(tenant, job, max(0, (request.content_length or 0) - fields))
+
+    async def _document(self, request: web.Request, upload: Upload) -> dict[str, Any]:
+        """The whole body is the document, and the query has the fields."""
+        fields = from_query(request.query)
+        parse_submission(fields)  # what is wrong with them is said before a gigabyte has come
+        async for piece in Pace(self.total_s).pieces(request):
+            await upload.add(piece)
+        await upload.end()
+        with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
+        return fields
+
+
+def check_encoding(request: web.Request) -> bool:
+    """Whether the body was compressed. An encoding that was not undone is refused: it would be taken for content."""
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ENCODINGS:
         raise Refused(
             415, f"Send the body as it is, or in gzip or deflate, not in {encoding}.", field="Content-Encoding"
         )
-
-
-async def _form(request: web.Request) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    names: set[str] = set()
-    left = request.client_max_size
-    if (request.content_length or 0) > left:
-        raise web.HTTPRequestEntityTooLarge(max_size=left, actual_size=request.content_length or 0)
-    async for part, content in _parts(request, left):
-        name = str(part.name)
-        if name in names:
-            raise Refused(422, f"There are two parts named {name}; send one.", field=name)
-        names.add(name)
-        _take(fields, name, part, content)
-    return fields
-
-
-async def _parts(request: web.Request, left: int) -> AsyncIterator[tuple[BodyPartReader, bytes]]:
-    """The parts with their content, of `left` bytes together at most."""
-    try:
-        async for part in await request.multipart():
-            if not isinstance(part, BodyPartReader) or not part.name:
-                raise Refused(400, "Each part of the form needs a name of its own.", field="body")
-            content = await _read(part, left)
-            left -= len(content)
-            yield part, content
-    except (ValueError, AssertionError, RuntimeError) as error:  # all that aiohttp's reader raises by itself
-        raise Refused(400, f"The form can't be read: {error or type(error).__name__}.", field="body") from error
-
-
-async def _read(part: BodyPartReader, limit: int) -> bytes:
-    content = bytearray()
-    while chunk := await part.read_chunk(1 << 16):
-        content += part.decode(chunk)
-        if len(content) > limit:
-            raise web.HTTPRequestEntityTooLarge(max_size=limit, actual_size=len(content))
-    return bytes(content)
-
-
-def _take(fields: dict[str, Any], name: str, part: BodyPartReader, content: bytes) -> None:
-    if name == "file":
-        if not content and not part.filename:
-            return  # the file field of a form that was left empty
-        fields["document"] = base64.b64encode(content).decode("ascii")
-        fields.setdefault("media_type", _media_type(part, content))
-        if part.filename:
-            fields.setdefault("name", part.filename[:200])
-        return
-    if name not in FORM_TEXTS + FORM_JSON:
-        there = ", ".join(("file", *FORM_TEXTS, *FORM_JSON))
-        detail = f"There is no such field; there are {there}. A task's parameters go into params, as a JSON object."
-        raise Refused(422, detail, field=name)
-    if name in FORM_JSON and content:
-        fields[name] = parse_value(content, name)
-    elif content:
-        fields[name] = _text(name, content)
-
-
-def _media_type(part: BodyPartReader, content: bytes) -> str:
-    """What the part says; where that is nothing in particular, what its name or its bytes say."""
-    declared = part.headers.get("Content-Type", "application/octet-stream")
-    if not declared.startswith("application/octet-stream"):
-        return declared
-    guessed, encoding = mimetypes.guess_type(part.filename or "")
-    if guessed is not None and encoding is None:
-        return guessed
-    return "text/plain" if _is_text(content) else declared
-
-
-def _is_text(content: bytes) -> bool:
-    try:
-        return "\0" not in content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-
-
-def _text(name: str, content: bytes) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Refused(422, f"{name}: this is not UTF-8 text.", field=name) from error
+    return encoding != "identity"

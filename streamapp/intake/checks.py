@@ -15,7 +15,7 @@ from streamapp.intake.submission import Submission
 from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
-__all__ = ["checked_content", "checked_params", "checked_task", "checked_webhook"]
+__all__ = ["checked_bytes", "checked_content", "checked_params", "checked_task", "checked_type", "checked_webhook"]
 
 
 def checked_task(registry: Registry, name: str) -> Task:
@@ -37,10 +37,12 @@ def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:
     """The document's bytes, text among them in UTF-8, and its media type without parameters. Raises `Refused`."""
     field = "document" if submission.text is None else "text"
     content, media_type = submission.content()
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence not in task.accepts:
-        detail = f"Task {task.name} takes {', '.join(task.accepts)}, not {essence}."
-        raise Refused(415, detail, field="media_type")
+    return checked_bytes(task, content, media_type, field)
+
+
+def checked_bytes(task: Task, content: bytes, media_type: str, field: str) -> tuple[bytes, str]:
+    """The same for a document that came in `field`."""
+    essence = checked_type(task, media_type, len(content))
     if not content:
         raise Refused(422, "The document is empty.", field=field)
     if is_text(essence):
@@ -49,6 +51,18 @@ def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:
         except BadDocument as error:
             raise Refused(422, str(error), field=field) from error
     return content, essence
+
+
+def checked_type(task: Task, media_type: str, size: int) -> str:
+    """The media type without parameters, if the task takes such a document, and one of so many bytes."""
+    essence = media_type.partition(";")[0].strip().lower()
+    if essence not in task.accepts:
+        detail = f"Task {task.name} takes {', '.join(task.accepts)}, not {essence}."
+        raise Refused(415, detail, field="media_type")
+    if task.largest is not None and size > task.largest:
+        detail = f"The document has {size} bytes; task {task.name} takes {task.largest} at most."
+        raise Refused(413, detail, field="document")
+    return essence
 
 
 def checked_webhook(url: str | None, rules: Rules) -> str | None:

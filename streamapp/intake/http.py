@@ -11,12 +11,13 @@ from aiohttp import web
 from streamapp.identity import Run
 from streamapp.intake.answers import Answers
 from streamapp.intake.bodies import JOB_BODY, JOB_FORM
-from streamapp.intake.body import check_encoding, read_fields
+from streamapp.intake.body import Bodies, check_encoding
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import PAGE, as_json, cursor_of, known, limit_of, no_such, number_of, uuid_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.operation import JSON, Answer, Link, operation, shared
+from streamapp.intake.pace import read_whole
 from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
@@ -87,6 +88,7 @@ class Api:
     database: Database
     progress: Progress
     insight: Insight
+    bodies: Bodies
     answers: Answers
 
     @property
@@ -97,11 +99,7 @@ class Api:
     @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
-        submission = parse_submission(await read_fields(request))
-        made = await self.intake.submit(
-            caller_of(request).tenant, submission, key=request.headers.get("Idempotency-Key")
-        )
-        return await self.answers.accepted(request, made)
+        return await self._take(request)
 
     @operation("Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
@@ -109,10 +107,7 @@ class Api:
         identity = uuid_of(job_id)
         if identity is None:
             raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
-        submission = parse_submission(await read_fields(request))
-        key = request.headers.get("Idempotency-Key")
-        made = await self.intake.submit(caller_of(request).tenant, submission, key=key, job_id=identity)
-        return await self.answers.accepted(request, made)
+        return await self._take(request, identity)
 
     @operation("One job", {200: Answer("It.", JobResource)}, problems=NO_SUCH)
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
@@ -156,7 +151,7 @@ class Api:
         )
         async def push(request: web.Request) -> web.Response:
             check_encoding(request)
-            fields = parse_any_object(await request.read())
+            fields = parse_any_object(await read_whole(request, self.settings.upload_timeout_s))
             await self.intake.submit(caller_of(request).tenant, read(fields, self.settings, self.registry))
             return web.json_response(ANSWER)
 
@@ -194,6 +189,15 @@ class Api:
             raise no_such("job")
         return row
 
+    async def _take(self, request: web.Request, job_id: str | None = None) -> web.Response:
+        """What POST and PUT have in common. A closed intake says so before a large body is sent in vain."""
+        tenant, key = caller_of(request).tenant, request.headers.get("Idempotency-Key")
+        self.intake.check_open(tenant)
+        async with self.bodies.posted(request, tenant, job_id) as posted:
+            submission = parse_submission(posted.fields)
+            made = await self.intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
+        return await self.answers.accepted(request, made)
+
 
 def task_resources(registry: Registry, first: str) -> list[TaskResource]:
     """The tasks as the API and the form show them, the default one first."""
@@ -203,6 +207,7 @@ def task_resources(registry: Registry, first: str) -> list[TaskResource]:
             name=task.name,
             summary=(type(task).__doc__ or "").strip().split("\n")[0],
             accepts=list(task.accepts),
+            largest=task.largest,
             params=task.params.model_json_schema(),
         )
         for task in tasks

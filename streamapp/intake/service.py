@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from streamapp import faults
 from streamapp.delivery.target import Rules
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
-from streamapp.documents.text import is_text
 from streamapp.errors import StoreUnavailable
-from streamapp.identity import digest, new_job_id
-from streamapp.intake.checks import checked_content, checked_params, checked_task, checked_webhook
+from streamapp.identity import Pieced, new_job_id
+from streamapp.intake.checks import checked_params, checked_task, checked_webhook
+from streamapp.intake.content import content_of
+from streamapp.intake.noted import first_words, hashes_of
 from streamapp.intake.recipients import Recipients
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reserver import Publish, Reserver
 from streamapp.intake.submission import Submission
-from streamapp.jobs import memory
+from streamapp.intake.upload import Upload, document_path
 from streamapp.store.database import Database
 from streamapp.store.reservations import JobRemoved, NewJob, Reservation
 from streamapp.tasks.registry import Registry
@@ -27,7 +26,6 @@ from streamapp.tasks.registry import Registry
 __all__ = ["KEY_LENGTH", "Intake"]
 
 KEY_LENGTH = 255
-SORTED = json.JSONEncoder(sort_keys=True)
 RETRY_S = 30
 
 
@@ -59,56 +57,69 @@ class Intake:
         self._reserver = Reserver(database, publish)
 
     async def submit(
-        self, tenant: str, submission: Submission, *, key: str | None = None, job_id: str | None = None
+        self,
+        tenant: str,
+        submission: Submission,
+        *,
+        upload: Upload | None = None,
+        key: str | None = None,
+        job_id: str | None = None,
     ) -> Reservation:
         """Accept a job, or find the one that `key` or `job_id` names. Raises `Refused` and `StoreUnavailable`.
 
-        The same key (or id) with the same body gives the same job, with another body a 422.
+        The same key (or id) with the same body gives the same job, with another body a 422. An `upload` that was made
+        for `job_id` is the document; it stays its caller's to close.
         """
         self.check_open(tenant)
         _check_key(key)
         if submission.email is None or self._recipients is None:
-            return await self._accept(tenant, submission, key, job_id)
+            return await self._accept(tenant, submission, upload, key, job_id)
         async with self._recipients.room(tenant, submission.email, job_id, key):
-            return await self._accept(tenant, submission, key, job_id)
+            return await self._accept(tenant, submission, upload, key, job_id)
 
-    async def _accept(self, tenant: str, submission: Submission, key: str | None, job_id: str | None) -> Reservation:
+    async def _accept(
+        self, tenant: str, submission: Submission, upload: Upload | None, key: str | None, job_id: str | None
+    ) -> Reservation:
         task = checked_task(self._registry, submission.task)
         params = checked_params(task, submission.params)
         webhook = checked_webhook(submission.webhook, self._rules)
-        content, media_type = checked_content(task, submission)
-        identity = job_id or new_job_id()
+        content = await content_of(task, submission, upload)
+        hashes = await hashes_of(task, params, submission, content)
+        identity = job_id or (upload.job if upload else new_job_id())
         new = NewJob(
             tenant=tenant,
             id=identity,
             task=task.name,
             params=params,
-            name=submission.name or _first_words(content, media_type),
-            document=await self._kept(tenant, identity, content),
-            media_type=media_type,
-            size=len(content),
-            body_hash=_body_hash(submission, params, content, media_type),
+            name=submission.name or first_words(content.head, content.media_type),
+            document=content.reference or await self._kept(tenant, identity, content.hashed),
+            media_type=content.media_type,
+            size=content.size,
+            body_hash=hashes.body,
             idempotency_key=key,
             email=submission.email,
             priority=submission.priority,
             deadline=submission.deadline.timestamp() if submission.deadline else None,
-            work_hash=memory.work_hash(task, params, content, media_type),
-            content_hash=memory.content_hash(task, content, media_type),
+            work_hash=hashes.work,
+            content_hash=hashes.content,
             fresh=submission.fresh,
             named=job_id is not None or key is not None,
             webhook=webhook,
         )
+        if upload is not None:
+            upload.take()  # what becomes of it is known below, or by the sweep of orphans
         made = await self._reserve(new)
         if job_id is not None and made.row.id != job_id:
             raise Refused(422, "This Idempotency-Key was used before for another id.", field="Idempotency-Key")
         return made
 
-    async def _kept(self, tenant: str, identity: str, content: bytes) -> str:
+    async def _kept(self, tenant: str, identity: str, content: bytes | Pieced) -> str:
         """The document's reference. A small one is its own, and takes no disk and no thread."""
+        assert isinstance(content, bytes)  # all else has a reference
         if len(content) <= INLINE_BYTES:
             return inline(content)
         faults.cross("blob.before")
-        claim = await asyncio.to_thread(self._blobs.put, _path(tenant, identity), content)
+        claim = await asyncio.to_thread(self._blobs.put, document_path(tenant, identity), content)
         faults.cross("blob.after")
         return claim
 
@@ -158,30 +169,3 @@ def _check_key(key: str | None) -> None:
     if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isascii() and key.isprintable()):
         detail = f"An idempotency key is 1 to {KEY_LENGTH} printable ASCII characters."
         raise Refused(422, detail, field="Idempotency-Key")
-
-
-def _first_words(content: bytes, media_type: str) -> str | None:
-    if not is_text(media_type):
-        return None
-    lines = content[:2000].decode("utf-8", "ignore").split("\n")
-    first = next((line for line in map(_shown, lines) if line), "")
-    return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
-
-
-def _shown(line: str) -> str:
-    words = " ".join(line.split())
-    return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
-
-
-def _path(tenant: str, job: str) -> str:
-    """A path of its own for each attempt, so that a refused one can remove what it wrote and nothing else."""
-    return f"documents/{tenant}/{job}/{uuid.uuid4().hex}"
-
-
-def _body_hash(submission: Submission, params: str, content: bytes, media_type: str) -> str:
-    rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
-    if submission.fresh:  # else what was accepted before there was this field would be another body; so below
-        rest["fresh"] = True
-    if submission.webhook is not None:
-        rest["webhook"] = submission.webhook
-    return digest(submission.task, params, media_type, content, SORTED.encode(rest))

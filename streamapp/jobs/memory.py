@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from streamapp.identity import digest
+from streamapp.identity import Pieced, digest
 from streamapp.tasks.contract import Predictor, Task
 
 __all__ = ["chunk_digest", "content_hash", "work_hash"]
 
 
-def work_hash(task: Task, params: str, content: bytes, media_type: str) -> str | None:
+def work_hash(task: Task, params: str, content: bytes | Pieced, media_type: str) -> str | None:
     """What a report of that task depends on. None: it is to be made each time."""
     predictors = sorted({kind for step in task.steps for kind in step.predictors}, key=lambda kind: kind.name)
     if not task.remember or not all(kind.remember for kind in predictors):
@@ -24,7 +24,7 @@ def work_hash(task: Task, params: str, content: bytes, media_type: str) -> str |
     return digest("report", task.name, task.version, params, media_type, content, *models)
 
 
-def content_hash(task: Task, content: bytes, media_type: str) -> str | None:
+def content_hash(task: Task, content: bytes | Pieced, media_type: str) -> str | None:
     """The document's hash, if results that are remembered depend on it."""
     readers = (kind.remember and kind.reads_document for step in task.steps for kind in step.predictors)
     return digest("document", media_type, content) if any(readers) else None

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby, islice
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 from streamapp.documents.claim import Blobs
 from streamapp.errors import StreamappError, TaskFailed
 from streamapp.jobs.memory import chunk_digest
-from streamapp.settings import Settings
+from streamapp.settings import MiB, Settings
 from streamapp.store.chunks import NewChunk
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
@@ -30,6 +30,7 @@ __all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "parti
 logger = logging.getLogger(__name__)
 
 LARGEST_ITEM = 512 * 1024  # bytes of JSON; escaped for Kafka it may be three times that, and a message holds 2 MiB
+MOST_ITEMS = 256 * MiB  # of a step: the worker has them all in memory when it stores them
 LONGEST_TYPE = 200
 
 Outcome = TypeVar("Outcome")
@@ -137,8 +138,10 @@ def _without_gap(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterato
 
 def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:
     step = task.steps[number]
-    items = list(step.split(source, params))
-    if items and step.predictors:
+    items = iter(step.split(source, params))
+    first = list(islice(items, 1))
+    items = chain(first, items)  # they are packed as they come: all of them at once may be more than memory holds
+    if first and step.predictors:
         return Begun(number, list(_chunks(step, items, content)))
     return _after(task, number, (Result(item, {}) for item in items), params, content)
 
@@ -186,7 +189,7 @@ def _check_storable(report: Report) -> None:
     json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
 
 
-def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel], content: str | None) -> Iterator[NewChunk]:
+def _chunks(step: Step[Any, Any, Any, Any], items: Iterable[BaseModel], content: str | None) -> Iterator[NewChunk]:
     assert _desk is not None
     remember = _desk.settings.memory_s is not None
     for number, group in enumerate(_groups(items)):
@@ -199,9 +202,14 @@ def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel], content:
 def _groups(items: Iterable[BaseModel]) -> Iterator[list[bytes]]:
     assert _desk is not None
     group: list[bytes] = []
-    size = 0
+    size = total = 0
     for item in items:
         packed = item.model_dump_json().encode()
+        total += len(packed)
+        if total > MOST_ITEMS:
+            raise TaskFailed(
+                f"its items are more than {MOST_ITEMS // MiB} MiB: too much to travel; send less at a time"
+            )
         if len(packed) > LARGEST_ITEM:
             raise TaskFailed(f"an item of {len(packed)} bytes is too large to travel; {LARGEST_ITEM} are the most")
         if group and (len(group) >= _desk.settings.chunk_items or size + len(packed) > _desk.settings.chunk_bytes):

@@ -191,11 +191,15 @@ class Task:
     The report on the same document with the same parameters is remembered per tenant, as long as ``version`` and those
     of the predictors are the same: raise it when `split` or `reduce` give something else. ``remember`` False has it
     made each time.
+
+    ``largest`` is the most bytes of a document that the task takes, where the settings would let more in. One that has
+    it read as a stream, and whose items name a place in the document instead of holding a part of it, needs none.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     remember: ClassVar[bool] = True
+    largest: ClassVar[int | None] = None
     accepts: ClassVar[Sequence[str]]
     params: ClassVar[type[BaseModel]]
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -20,6 +21,9 @@ from streamapp.tasks.contract import (
 )
 
 __all__ = ["Echo", "EchoParams", "EchoPredictor", "EchoStep", "Piece"]
+
+
+READ = 64 * 1024
 
 
 class EchoParams(Params):
@@ -62,15 +66,17 @@ class EchoStep(Step[Document, Piece, Report, EchoParams]):
 
     def split(self, source: Document, params: EchoParams) -> Iterator[Piece]:
         """Pieces of equal length, but the last. Raises `BadDocument` where the text is empty or not UTF-8."""
-        with source.open() as file:
-            try:
-                text = file.read().decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise BadDocument(f"The text is not UTF-8: byte {error.start} can't be read.") from error
-        if not text:
+        rest, empty = "", True
+        for text in _texts(source):
+            rest, empty = rest + text, False
+            whole = len(rest) - len(rest) % params.chunk
+            for start in range(0, whole, params.chunk):
+                yield Piece(text=rest[start : start + params.chunk])
+            rest = rest[whole:]
+        if empty:
             raise BadDocument("The document is empty.")
-        for start in range(0, len(text), params.chunk):
-            yield Piece(text=text[start : start + params.chunk])
+        if rest:
+            yield Piece(text=rest)
 
     def reduce(self, results: Iterable[Result[Piece]], params: EchoParams) -> Report:
         """A report with the text as it came."""
@@ -80,10 +86,31 @@ class EchoStep(Step[Document, Piece, Report, EchoParams]):
         return Report(subject=subject, text=text, data={"characters": len(text), "items": len(texts)})
 
 
+def _texts(source: Document) -> Iterator[str]:
+    """The text, some at a time: it may be longer than memory. Raises `BadDocument`."""
+    decoder, before = codecs.getincrementaldecoder("utf-8")(), 0
+    with source.open() as file:
+        while piece := file.read(READ):
+            kept = len(decoder.getstate()[0])
+            yield from _decoded(decoder, piece, before - kept)
+            before += len(piece)
+        yield from _decoded(decoder, b"", before - len(decoder.getstate()[0]))
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, piece: bytes, at: int) -> Iterator[str]:
+    try:
+        text = decoder.decode(piece, not piece)
+    except UnicodeDecodeError as error:
+        raise BadDocument(f"The text is not UTF-8: byte {at + error.start} can't be read.") from error
+    if text:
+        yield text
+
+
 class Echo(Task):
     """Gives back the text as it came; to see that everything runs."""
 
     name: ClassVar[str] = "echo"
     accepts: ClassVar[Sequence[str]] = ("text/plain",)
+    largest: ClassVar[int | None] = 64 * 1024 * 1024  # its items, its results and its report are all of the text
     params: ClassVar[type[BaseModel]] = EchoParams
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]] = (EchoStep(),)

@@ -89,5 +89,6 @@ class Summarize(Task):
 
     name: ClassVar[str] = "summarize"
     accepts: ClassVar[Sequence[str]] = ("text/plain", "text/markdown")
+    largest: ClassVar[int | None] = 64 * 1024 * 1024  # a book of twenty thousand pages: it is read as a whole
     params: ClassVar[type[BaseModel]] = SummarizeParams
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]] = (SummarizeStep(),)

@@ -9,7 +9,6 @@ from typing import Any
 
 from aiohttp import web
 
-from streamapp.intake.body import read_fields
 from streamapp.intake.caller import caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
@@ -46,12 +45,14 @@ class PageViews:
     async def submit(self, request: web.Request) -> web.Response:
         """POST /ui/jobs: accept the form and show the job; or the form again, with what is wrong."""
         self._refuse_other_sites(request)
-        fields = await read_fields(request)
-        try:
-            made = await self.api.intake.submit(caller_of(request).tenant, parse_submission(fields))
-        except Refused as refused:
-            kept = {name: value for name, value in fields.items() if name in ("task", "text", "email")}
-            return await self._home(request, refused.problem, kept)
+        tenant = caller_of(request).tenant
+        async with self.api.bodies.posted(request, tenant) as posted:
+            try:
+                submission = parse_submission(posted.fields)
+                made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
+            except Refused as refused:
+                kept = {name: value for name, value in posted.fields.items() if name in ("task", "text", "email")}
+                return await self._home(request, refused.problem, kept)
         raise web.HTTPSeeOther(f"/jobs/{made.row.id}")
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:

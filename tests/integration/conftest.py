@@ -19,12 +19,13 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def deployment(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A running worker with the task `echo` and a body limit of 1 MiB."""
+    """A running worker with the task `echo`, and limits of 1 MiB for a body and for a document."""
     settings = {
         "STREAMAPP_ONLY_TASKS": '["echo"]',
         "STREAMAPP_DEFAULT_TASK": "echo",
         "STREAMAPP_DEVICE": "cpu",
         "STREAMAPP_MAX_BODY_BYTES": str(1 << 20),
+        "STREAMAPP_MAX_DOCUMENT_BYTES": str(1 << 20),
     }
     with Deployment(broker, tmp_path_factory.mktemp("deployment"), settings) as running:
         yield running

@@ -96,6 +96,37 @@ def test_a_disk_that_is_full_at_once(broker: str, tmp_path: Path, disk: Path) ->
         _goes_on(deployment, jobs)
 
 
+@pytest.mark.parametrize("mark", [MARK_MIB, 0])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_document_that_would_fill_the_disk(
+    broker: str, tmp_path: Path, disk: Path, *, mark: int, announced: bool
+) -> None:
+    """503 at the mark, or at the last byte where there is none; nothing of it stays, and work goes on."""
+    settings = {**ECHO, "STREAMAPP_HOME": str(disk / "home"), "STREAMAPP_MIN_FREE_MB": str(mark)}
+    with Deployment(broker, tmp_path, settings) as deployment:
+        kept = _accepted(deployment, "before")
+        free = shutil.disk_usage(disk).free // MiB
+        length = {"Content-Length": str(2 * DISK_MIB * MiB)} if announced else {}
+        pieces = (b"word " * (MiB // 5) + b"\n" for _ in range(2 * DISK_MIB))
+        answer = deployment.http.post("/v1/jobs?task=echo", content=_exactly(pieces, 2 * DISK_MIB * MiB), headers={
+            "Content-Type": "text/plain", **length})  # fmt: skip
+        assert answer.status_code == 503, answer.text
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "othing was accepted" in answer.json()["detail"]
+        blobs = disk / "home" / "blobs" / "documents"
+        assert [path for path in blobs.rglob("*") if path.is_file() and kept not in str(path)] == []
+        assert shutil.disk_usage(disk).free // MiB >= free - 8
+        _goes_on(deployment, [kept])
+
+
+def _exactly(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """So many bytes of it, the last piece filled up."""
+    for piece in pieces:
+        size -= len(piece)
+        yield piece
+    yield b"." * size
+
+
 def test_a_store_that_takes_no_writes(broker: str, tmp_path: Path) -> None:
     """PostgreSQL switched to read-only, as after a failover: 503, reads go on, and so does the work afterwards."""
     programs = binaries()

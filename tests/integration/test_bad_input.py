@@ -25,6 +25,7 @@ from streamapp.testing.deployment import FINAL, Deployment, until
 
 LIMIT = 1 << 20  # of the shared deployment
 PARTITIONS = 8
+UNNAMED, URLENCODED = "application/octet-stream", "application/x-www-form-urlencoded"
 BOUNDARY = "----------------frontier"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 UUID = "0b9e2f0e-6a3c-4a38-9a6e-1f7a3f6f2c10"
@@ -55,10 +56,14 @@ def fields(label: str, wrong: str, /, *, status: int = 422, **changed: Any) -> C
     return raw(label, status, wrong, sent.encode())
 
 
-def form(name: str, status: int, wrong: str, *parts: bytes, end: bytes = b"--", **headers: str) -> Case:
+def form(
+    name: str, status: int, wrong: str, *parts: bytes, end: bytes = b"--", packed: bool = False, **headers: str
+) -> Case:
     """A form of these parts, each with its headers."""
     body = b"".join(b"--%s\r\n%s\r\n" % (BOUNDARY.encode(), part) for part in parts)
     sent = body + b"--%s%s\r\n" % (BOUNDARY.encode(), end)
+    if packed:
+        sent, headers = gzip.compress(sent), {"Content_Encoding": "gzip", **headers}
     return Case(name, status, wrong, sent, headers={"Content-Type": FORM, **_named(headers)})
 
 
@@ -79,6 +84,12 @@ def typed(name: str, status: int, wrong: str, body: bytes, kind: str) -> Case:
     return Case(name, status, wrong, body, headers={"Content-Type": kind})
 
 
+def raw_document(name: str, status: int, wrong: str, body: bytes, query: str = "task=echo", **headers: str) -> Case:
+    """A document sent as it is, with its fields in the query."""
+    given = {"Content-Type": "text/plain", **_named(headers)}
+    return Case(name, status, wrong, body, path=f"/v1/jobs?{query}", headers=given)
+
+
 def cut(case: Case, after: bytes) -> Case:
     """The request up to these bytes."""
     assert isinstance(case.body, bytes)
@@ -86,9 +97,9 @@ def cut(case: Case, after: bytes) -> Case:
 
 
 def after_preamble(case: Case) -> Case:
-    """The form behind a MiB that no reader looks at."""
+    """The form behind three MiB that no reader looks at."""
     assert isinstance(case.body, bytes)
-    return replace(case, body=b"x\r\n" * (LIMIT // 3) + case.body)
+    return replace(case, body=b"x\r\n" * LIMIT + case.body)
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -118,7 +129,7 @@ LARGE = b'{"task": "echo", "text": "' + b"x" * LIMIT + b'"}'
 BOMB = b'{"task": "echo", "text": "' + b"x" * (5 * LIMIT) + b'"}'
 TASK = part("task", "echo")
 TEXT = file(b"Never seen.", "text/plain")
-LARGE_FILE = file(b"x" * LIMIT, "text/plain")
+LARGE_FILE = file(b"x" * (LIMIT + 1), "text/plain")
 TRANSFER = "Content-Transfer-Encoding: "
 
 NO_JSON = [
@@ -242,6 +253,33 @@ SIZES = [
     form("form too large as a text", 413, "body", TASK, part("text", b"x" * LIMIT)),
     after_preamble(form("form with a long preamble", 413, "body", TASK, TEXT)),
     in_chunks(form("form too large in chunks", 413, "body", TASK, LARGE_FILE)),
+    form("form that inflates", 413, "body", TASK, LARGE_FILE, packed=True),
+    raw_document("document too large", 413, "body", b"x" * (LIMIT + 1)),
+    in_chunks(raw_document("document too large in chunks", 413, "body", b"x" * (LIMIT + 1))),
+    raw_document("document that inflates", 415, "Content-Encoding", gzip.compress(BOMB), Content_Encoding="gzip"),
+    raw_document("half a gzip", 415, "Content-Encoding", gzip.compress(GOOD * 50)[:40], Content_Encoding="gzip"),
+    raw_document("document in an encoding nobody has", 415, "Content-Encoding", b"a", Content_Encoding="rot13"),
+]
+DOCUMENTS = [
+    raw_document("empty document", 422, "document", b""),
+    raw_document("blank document", 422, "document", b" \n"),
+    raw_document("document of NULs", 422, "document", b"\0" * 9),
+    raw_document("document of another charset", 422, "document", b"\xe9"),
+    raw_document("document of a charset nobody has", 422, "document", b"a", Content_Type="text/plain; charset=no-such"),
+    raw_document("document that is not taken", 415, "media_type", b"%PDF-", Content_Type="application/pdf"),
+    raw_document("a form of the other kind as a document", 415, "media_type", b"a", Content_Type=URLENCODED),
+    raw_document("bytes that are nothing in particular", 415, "media_type", b"\xff", Content_Type=UNNAMED),
+    raw_document("document for a task nobody has", 422, "task", b"a", query="task=no-such"),
+    raw_document("document for two tasks", 422, "task", b"a", query="task=echo&task=echo"),
+    raw_document("document with an unknown field", 422, "colour", b"a", query="task=echo&colour=red"),
+    raw_document("document and text", 422, "text", b"a", query="task=echo&text=b"),
+    raw_document("document with params that are no JSON", 400, "params", b"a", query="task=echo&params=%7Bchunk"),
+    raw_document(
+        "document with params of another task", 422, "params.no", b"a", query="task=echo&params=%7B%22no%22:1%7D"
+    ),
+    raw_document("document with a word as priority", 400, "priority", b"a", query="task=echo&priority=high"),
+    raw_document("document for two addresses", 422, "email", b"a", query="task=echo&email=a@example.com,b@example.com"),
+    raw_document("document with a name of no Unicode", 422, "name", b"a", query="task=echo&name=%0A"),
 ]
 FORMS = [
     typed("words as words", 415, "Content-Type", GOOD, "text/plain"),
@@ -323,7 +361,7 @@ READING = [
         ("cursor", "/v1/notifications?cursor=99999999999999999999"),
     )
 ]
-CASES = [*NO_JSON, *NO_OBJECT, *FIELDS, *ADDRESSES, *SIZES, *FORMS, *NAMES, *READING]
+CASES = [*NO_JSON, *NO_OBJECT, *FIELDS, *ADDRESSES, *SIZES, *DOCUMENTS, *FORMS, *NAMES, *READING]
 
 
 class Trace:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.settings import Settings
 from streamapp.store.chunks import NewChunk
 from streamapp.tasks.contract import Report
-from tests.unit.jobs.task_fixtures import Length, Vowels
+from tests.unit.jobs.task_fixtures import First, Length, Letters, Vowels
 
 HERE = "tests.unit.jobs.task_fixtures"
 
@@ -65,6 +67,22 @@ def test_chunks_are_bounded() -> None:
         assert [c.size for c in chunks] == [len(json.loads(c.items)) for c in chunks]
         assert [c.chunk for c in chunks] == list(range(len(chunks)))
         assert "".join(item["text"] for c in chunks for item in json.loads(c.items)) == text
+
+
+def test_what_is_too_much_to_travel_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect the job to fail with the bound in words, before more items than that are made."""
+    made: list[int] = []
+
+    def endless(source: Any, params: Any) -> Iterator[Letters]:
+        for number in itertools.count():
+            made.append(number)
+            yield Letters(text="x" * 1000)
+
+    monkeypatch.setattr(First, "split", lambda _, source, params: endless(source, params))
+    monkeypatch.setattr(taskwork, "MOST_ITEMS", 1 << 20)
+    with pytest.raises(TaskFailed, match="more than 1 MiB"):
+        taskwork.begin(assignment())
+    assert len(made) < 1100
 
 
 def test_chunks_know_what_their_results_depend_on(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from streamapp.errors import BadDocument
+from streamapp.tasks import echo
 from streamapp.tasks.contract import Document, Result
 from streamapp.tasks.echo import EchoParams, EchoPredictor, EchoStep
 
@@ -41,6 +42,27 @@ def test_what_is_no_text_is_refused(post: Post, content: bytes) -> None:
     """An empty document and one that is not UTF-8 are the sender's mistakes."""
     with pytest.raises(BadDocument):
         list(EchoStep().split(post(content), EchoParams()))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_long_text_is_cut_as_it_is_read(post: Post, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """The pieces are those of the whole text, wherever a read ends, also within a character."""
+    text = "Größe 日本 😀 " * 300
+    for read in (1, 3, 64):
+        monkeypatch.setattr(echo, "READ", read)
+        pieces = [piece.text for piece in EchoStep().split(post(text), EchoParams(chunk=size))]
+        assert pieces == [text[start : start + size] for start in range(0, len(text), size)]
+
+
+@pytest.mark.parametrize(("content", "at"), [(b"ab\xffcd", 2), (b"abcde\xc3", 5), ("é".encode() + b"\xe9a", 2)])
+def test_the_byte_that_is_no_text_is_named(
+    post: Post, monkeypatch: pytest.MonkeyPatch, content: bytes, at: int
+) -> None:
+    """Counted from the start of the document, however it is read."""
+    for read in (1, 2, 3, 64):
+        monkeypatch.setattr(echo, "READ", read)
+        with pytest.raises(BadDocument, match=f"byte {at} can't"):
+            list(EchoStep().split(post(content), EchoParams()))
 
 
 def test_params_are_bounded() -> None:

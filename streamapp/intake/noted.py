@@ -1,0 +1,62 @@
+"""What the intake notes of a submission beside its fields: a name, and the hashes by which the same is known again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import NamedTuple
+
+from streamapp.documents.text import is_text
+from streamapp.identity import Pieced, digest
+from streamapp.intake.content import Content
+from streamapp.intake.submission import Submission
+from streamapp.jobs import memory
+from streamapp.tasks.contract import Task
+
+__all__ = ["Hashes", "first_words", "hashes_of"]
+
+SORTED = json.JSONEncoder(sort_keys=True)
+
+
+def first_words(content: bytes, media_type: str) -> str | None:
+    """What a text is called that nobody named, by how it begins; None for what is no text."""
+    if not is_text(media_type):
+        return None
+    lines = content[:2000].decode("utf-8", "ignore").split("\n")
+    first = next((line for line in map(_shown, lines) if line), "")
+    return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
+
+
+def _shown(line: str) -> str:
+    words = " ".join(line.split())
+    return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
+
+
+class Hashes(NamedTuple):
+    """Of the body, to know a repeat by; of the work and the document, to know the same work by (`jobs.memory`)."""
+
+    body: str
+    work: str | None
+    content: str | None
+
+
+async def hashes_of(task: Task, params: str, submission: Submission, content: Content) -> Hashes:
+    """All of them; in a thread, where the document has to be read for them."""
+
+    def compute() -> Hashes:
+        return Hashes(
+            _body_hash(submission, params, content.hashed, content.media_type),
+            memory.work_hash(task, params, content.hashed, content.media_type),
+            memory.content_hash(task, content.hashed, content.media_type),
+        )
+
+    return compute() if content.reference is None else await asyncio.to_thread(compute)
+
+
+def _body_hash(submission: Submission, params: str, content: bytes | Pieced, media_type: str) -> str:
+    rest = submission.model_dump(mode="json", include={"name", "email", "priority", "deadline"})
+    if submission.fresh:  # else what was accepted before there was this field would be another body; so below
+        rest["fresh"] = True
+    if submission.webhook is not None:
+        rest["webhook"] = submission.webhook
+    return digest(submission.task, params, media_type, content, SORTED.encode(rest))
