@@ -15,11 +15,14 @@ from streamapp.delivery.mail import SmtpMail, parse_smtp_url
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
+from streamapp.events.partials import Partials
+from streamapp.events.watch import Watch
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.http import Api
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
+from streamapp.intake.streams import Streams
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
@@ -102,7 +105,10 @@ def _jobs_app(settings: Settings) -> faust.App:
     parts = JobsWorker(
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
-    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors)]
+    watch = Watch(database)
+    streams = Streams(database, watch, settings.event_streams)
+    partials = Partials(database, workshop, registry, watch)
+    parts.keepers = [pressure.run, lambda: lifetimes.look(settings, predictors), streams.run, partials.run]
     app.parts = parts
     app.flows = agents.jobs_agents(
         app,
@@ -128,5 +134,5 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight)
     probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
     pages = PageViews(api, Pages(settings.max_body_bytes))
-    web.routes(app, settings, api, probes, Operators(desk, database), pages)
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, streams)
     return app

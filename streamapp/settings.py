@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
     )
     cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
+    event_streams: int = Field(
+        2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."
+    )
     max_body_bytes: int = Field(32 * MiB, ge=1024, description="The largest request body, after decompression.")
 
     topic_prefix: str = Field(

@@ -17,6 +17,7 @@ from streamapp.intake.legacy import legacy_submission
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
+from streamapp.intake.streams import Streams
 from streamapp.settings import Settings
 from streamapp.ui.views import PageViews
 
@@ -36,15 +37,23 @@ class Route:
 
 
 def routes(
-    app: faust.App, settings: Settings, api: Api, probes: Probes, operators: Operators, pages: PageViews
+    app: faust.App,
+    settings: Settings,
+    api: Api,
+    probes: Probes,
+    operators: Operators,
+    pages: PageViews,
+    streams: Streams,
 ) -> None:
     """Register every view, and the middleware that turns what they raise into answers."""
     server = cast(Web, app.web)
     server.web_app.middlewares.append(problems(pages.problem))
     cors = {origin: _cors() for origin in settings.cors_origins}
-    for route in _api(api) + _probes(probes) + _operators(operators) + _pages(pages):
+    for route in _api(api) + _streams(streams) + _probes(probes) + _operators(operators) + _pages(pages):
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
-        if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
+        if (
+            route.cors and "get" in route.methods and "head" not in route.methods
+        ):  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
@@ -61,6 +70,17 @@ def _api(api: Api) -> list[Route]:
         Route("/v1/tasks", "tasks", {"get": api.list_tasks}, cors=True),
         Route("/v1/agents", "agents", {"get": api.list_agents}, cors=True),
         Route("/kafka/pushToConsumers", "push", {"post": api.push(legacy_submission)}, cors=True),
+    ]
+
+
+def _streams(streams: Streams) -> list[Route]:
+    """HEAD has handlers of its own: it must not open a stream."""
+    return [
+        Route(
+            "/v1/jobs/{job_id}/events", "job-events", {"get": streams.of_job, "head": streams.head_of_job}, cors=True
+        ),
+        Route("/v1/events", "events", {"get": streams.of_tenant, "head": streams.head}, cors=True),
+        Route("/v1/notifications/stream", "inbox-stream", {"get": streams.of_inbox, "head": streams.head}, cors=True),
     ]
 
 

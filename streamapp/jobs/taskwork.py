@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -25,12 +25,14 @@ from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
 from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
 
-__all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "warm"]
+__all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "so_far", "warm"]
 
 logger = logging.getLogger(__name__)
 
 LARGEST_ITEM = 512 * 1024  # bytes of JSON; escaped for Kafka it may be three times that, and a message holds 2 MiB
 LONGEST_TYPE = 200
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,13 @@ def advance(assignment: Assignment, step: int, rows: Sequence[Row]) -> Begun | R
     )
 
 
+def so_far(assignment: Assignment, step: int, rows: Sequence[Row]) -> Report | None:
+    """A report on a step's results up to now; None when the task makes none of that."""
+    return _guarded(
+        assignment, lambda task, params: task.steps[step].partial(results_of(task.steps[step], rows), params)
+    )
+
+
 def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:
     step = task.steps[number]
     items = list(step.split(source, params))
@@ -134,14 +143,16 @@ def _after(
     return value
 
 
-def _guarded(assignment: Assignment, work: Callable[[Task, BaseModel], Begun | Report]) -> Begun | Report:
+def _guarded(assignment: Assignment, work: Callable[[Task, BaseModel], Outcome]) -> Outcome:
     assert _desk is not None
     if assignment.task not in _desk.registry:
         raise TaskFailed(f"there is no task {assignment.task!r} here (any more)")
     task = _desk.registry[assignment.task]
     try:
         outcome = work(task, task.params.model_validate_json(assignment.params))
-        return _storable(outcome) if isinstance(outcome, Report) else outcome
+        if isinstance(outcome, Report):
+            _check_storable(outcome)
+        return outcome
     except StreamappError:
         raise
     except ItemError as error:
@@ -151,7 +162,7 @@ def _guarded(assignment: Assignment, work: Callable[[Task, BaseModel], Begun | R
         raise TaskFailed(f"the task's own code raised {type(error).__name__}: {error}") from error
 
 
-def _storable(report: Report) -> Report:
+def _check_storable(report: Report) -> None:
     """What SQL and JSON can't hold is the task's mistake: said here, it is not met again at each try to store it."""
     texts = (report.subject, report.text, report.html or "", report.plot.alt if report.plot else "")
     names = (field for file in report.attachments for field in (file.name, file.media_type))
@@ -162,7 +173,6 @@ def _storable(report: Report) -> Report:
     if any(len(file.media_type) > LONGEST_TYPE for file in report.attachments):
         raise TaskFailed(f"an attachment's media type has more than {LONGEST_TYPE} characters")
     json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
-    return report
 
 
 def _chunks(step: Step[Any, Any, Any, Any], items: Sequence[BaseModel], content: str | None) -> Iterator[NewChunk]:
