@@ -90,6 +90,9 @@ class Partials:
             self._made[key].due = float("inf")
         except (StoreUnavailable, Transient) as error:
             logger.warning("no partial report for now: %s", error)
+        except Exception:
+            logger.exception("making a partial report of job %s raised", key[1])
+            self._made[key].due = float("inf")
         made = self._made[key]
         made.due = max(made.due, self._clock() + max(LEAST_S, COSTS * (self._clock() - began)))
 

@@ -14,18 +14,17 @@ KEPT = 256
 
 
 class Tail:
-    """The entries after `floor` and up to `head`, a bounded number of them."""
+    """The entries after `floor` and up to `head`, at most `KEPT` of them."""
 
-    def __init__(self, start: Place, kept: int = KEPT) -> None:
+    def __init__(self, start: Place) -> None:
         self.head = self.floor = start
-        self._kept = kept
         self._recent: deque[Told] = deque()
 
     def extend(self, entries: Sequence[Told], head: Place) -> None:
         """What came after the head, in its order, and where that is now."""
         self._recent.extend(entries)
         self.head = head
-        while len(self._recent) > self._kept:
+        while len(self._recent) > KEPT:
             self.floor = self._recent.popleft().place
 
     def after(self, place: Place) -> list[Told] | None:

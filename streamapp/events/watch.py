@@ -101,6 +101,8 @@ class Watch:
                 await self.look()
             except StoreUnavailable as error:
                 logger.warning("those who follow events wait, because %s", error)
+            except Exception:
+                logger.exception("a look for those who follow events raised")  # the next one may not
             await asyncio.sleep(self._every_s)
 
     @contextmanager
@@ -116,19 +118,19 @@ class Watch:
         if not self.jobs and not self.tenants:
             self._wanted.clear()
             return
-        heads = {tenant: watch.tail.head if watch.tail else None for tenant, watch in self.tenants.items()}
-        now = await self._database.read(_now, list(self.jobs), heads)
-        for key, watched in list(self.jobs.items()):
-            if key in now.asked and now.jobs.get(key) != watched.job:
+        jobs, tenants = dict(self.jobs), dict(self.tenants)  # others may take their places meanwhile
+        heads = {tenant: watch.tail.head if watch.tail else None for tenant, watch in tenants.items()}
+        now = await self._database.read(_now, list(jobs), heads)
+        for key, watched in jobs.items():
+            if now.jobs.get(key) != watched.job:
                 watched.job = now.jobs.get(key)
                 _wake(watched.wakes)
-        for tenant, watching in list(self.tenants.items()):
-            if tenant in heads and _take(watching, now, tenant):
+        for tenant, watching in tenants.items():
+            if _take(watching, now, tenant):
                 _wake(watching.wakes)
 
 
 class _Now(NamedTuple):
-    asked: set[Key]
     jobs: dict[Key, Followed]
     running: dict[str, list[AnyRow]]
     starts: dict[str, Place]
@@ -147,7 +149,7 @@ def _now(connection: Connection, keys: Sequence[Key], heads: Mapping[str, Place 
         head = heads[tenant]
         if head is not None and number >= head.feed and Place(number) > head:
             entries[tenant] = feed.after(connection, tenant, head, PAGE)
-    return _Now(set(keys), feed.look(connection, keys), running, starts, entries)
+    return _Now(feed.look(connection, keys), running, starts, entries)
 
 
 def _take(watch: TenantWatch, now: _Now, tenant: str) -> bool:

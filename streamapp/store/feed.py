@@ -41,8 +41,10 @@ MOVING = (
     .order_by(jobs.c.started_at.desc())
     .limit(RUNNING)
 )
-_ENDS = select(func.max(jobs.c.feed)).where(jobs.c.tenant == tenants.c.tenant)
-_OUTCOMES = select(func.max(deliveries.c.feed)).where(deliveries.c.tenant == tenants.c.tenant)
+_ENDS = select(func.max(jobs.c.feed)).where(jobs.c.tenant == tenants.c.tenant, jobs.c.feed.is_not(None))
+_OUTCOMES = select(func.max(deliveries.c.feed)).where(
+    deliveries.c.tenant == tenants.c.tenant, deliveries.c.feed.is_not(None)
+)
 HEADS = select(
     tenants.c.tenant,
     func.coalesce(_ENDS.scalar_subquery(), 0).label("ends"),

@@ -45,7 +45,8 @@ def readable(number: ColumnElement[Any]) -> ColumnElement[bool]:
 def _sqlite_number(element: Any, compiler: Any, **kwargs: Any) -> str:
     tenant = compiler.process(element.clauses, **kwargs)
     now = "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)"
-    last = (f"1 + coalesce((SELECT max(f.feed) FROM {table} AS f WHERE f.tenant = {tenant}), 0)" for table in LARGEST)
+    mine = f"f.tenant = {tenant} AND f.feed IS NOT NULL"  # which is what makes the index of those serve
+    last = (f"1 + coalesce((SELECT max(f.feed) FROM {table} AS f WHERE {mine}), 0)" for table in LARGEST)
     return f"max({now}, {', '.join(last)})"
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
-from steered_task import Steered, SteeredPredictor, SteeredStep
-
 from streamapp.tasks import Report, Result
 from streamapp.tasks.echo import EchoParams, Piece
+from tests.integration.steered_task import Steered, SteeredPredictor, SteeredStep
 
 
 class TellingStep(SteeredStep):

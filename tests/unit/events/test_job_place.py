@@ -135,6 +135,18 @@ def test_a_power_cut_takes_nothing_back_from_a_reader() -> None:
     assert list(news(place, story.now())) == []
 
 
+def test_a_partial_report_that_says_the_same_is_not_told_again() -> None:
+    """It is about one item more: I expect the next that says more to be told, and one that is older than that not."""
+    story, place = Story(), JobPlace()
+    told: list[tuple[str, bytes]] = []
+    story.move()
+    for done, digest in ((1, "aa"), (2, "aa"), (3, "bb"), (2, "aa")):
+        for after, event in news(place, story.now(), Partial(1, 0, done, digest, b"%d" % done)):
+            place = after
+            told.append((event.name, event.data))
+    assert [data for name, data in told if name == "partial"] == [b"1", b"3"]
+
+
 @pytest.mark.parametrize(
     "text", ["", "1", "f1.3.2.z", "j1", "j1.1.0.-1.0..0..0.0", "j1.1.0.-2.0..0..0.0.", "j1.١.0.-1.0..0..0.0."]
 )
