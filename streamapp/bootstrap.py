@@ -19,6 +19,8 @@ from streamapp.delivery.target import Rules
 from streamapp.delivery.webhooks import Courier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
+from streamapp.events.partials import Partials
+from streamapp.events.watch import Watch
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.allowed import Allowed
 from streamapp.intake.answers import Answers
@@ -36,6 +38,7 @@ from streamapp.intake.reruns import Reruns
 from streamapp.intake.results import Results
 from streamapp.intake.room import Room
 from streamapp.intake.service import Intake
+from streamapp.intake.streams import Streams
 from streamapp.intake.upload import Uploads
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
@@ -133,12 +136,17 @@ def _jobs_app(settings: Settings) -> faust.App:
         settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
     )
     orphans = Orphans(database, blobs, settings.upload_timeout_s)
+    watch = Watch(database)
+    streams = Streams(database, watch, settings.event_streams)
+    partials = Partials(database, workshop, registry, watch)
     parts.ready = keyring.begin
     parts.keepers = [
         keyring.run,
         pressure.run,
         endings.run,
         orphans.run,
+        streams.run,
+        partials.run,
         lambda: lifetimes.look(settings, predictors),
     ]
     app.parts = parts
@@ -196,5 +204,5 @@ def _jobs_app(settings: Settings) -> faust.App:
         Allowed(settings, database, task_resources(registry, settings.default_task)),
         Bulk(database, intake, Many(database, progress, retrying, predictors)),
     )
-    web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, keyring, Limits(database))
+    web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, streams, keyring, Limits(database))
     return app

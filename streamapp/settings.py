@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     )
     api_key: str = Field("", repr=False, description="The API key that the commands send.")
     cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
+    event_streams: int = Field(
+        2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."
+    )
     max_body_bytes: int = Field(
         32 * MiB, ge=1024, description="The largest request body, after decompression, but for a document in it."
     )

@@ -29,6 +29,7 @@ from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.results import Results
+from streamapp.intake.streams import Streams
 from streamapp.settings import Settings
 from streamapp.ui.login import LoginViews
 from streamapp.ui.views import PageViews
@@ -38,7 +39,7 @@ __all__ = ["Jobs", "routes"]
 Handler = Callable[..., Awaitable[web.StreamResponse]]
 
 #: What a route needs, by method: of the keys' scopes, unless it says otherwise.
-USUAL: Mapping[str, Need] = {"get": "read", "post": "submit", "put": "submit", "delete": "submit"}
+USUAL: Mapping[str, Need] = {"get": "read", "head": "read", "post": "submit", "put": "submit", "delete": "submit"}
 READ: Mapping[str, Need] = {"get": "read", "post": "read"}
 ADMIN: Mapping[str, Need] = {"get": "admin", "post": "admin"}
 OPERATOR: Mapping[str, Need] = {"get": "operator", "post": "operator"}
@@ -77,13 +78,14 @@ def routes(
     operators: Operators,
     pages: PageViews,
     jobs: Jobs,
+    streams: Streams,
     keyring: Keyring,
     limits: Limits,
 ) -> None:
     """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
     server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
-    described = _jobs(jobs, api) + _api(api) + _probes(probes) + _operators(operators)
+    described = _jobs(jobs, api) + _api(api) + _streams(streams) + _probes(probes) + _operators(operators)
     document = describe(list(_calls(described)), body_schemas(api.registry))
     every = described + _described(document, pages) + _pages(pages)
     every += _login(LoginViews(keyring, pages.pages, settings.link_base))
@@ -92,7 +94,9 @@ def routes(
     cors = {origin: _cors() for origin in settings.cors_origins}
     for route in every:
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
-        if route.cors and "get" in route.methods:  # Faust leaves HEAD out where it sets up CORS
+        if (
+            route.cors and "get" in route.methods and "head" not in route.methods
+        ):  # Faust leaves HEAD out where it sets up CORS
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
@@ -130,6 +134,17 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
         Route("/v1/jobs/{job_id}/partial", "partial", {"get": results.get_partial}, cors=True),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),
         Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": results.get_attachment}, cors=True),
+    ]
+
+
+def _streams(streams: Streams) -> list[Route]:
+    """HEAD has handlers of its own: it must not open a stream."""
+    return [
+        Route(
+            "/v1/jobs/{job_id}/events", "job-events", {"get": streams.of_job, "head": streams.head_of_job}, cors=True
+        ),
+        Route("/v1/events", "events", {"get": streams.of_tenant, "head": streams.head}, cors=True),
+        Route("/v1/notifications/stream", "inbox-stream", {"get": streams.of_inbox, "head": streams.head}, cors=True),
     ]
 
 
@@ -189,6 +204,8 @@ def _login(login: LoginViews) -> list[Route]:
 def _calls(routes: list[Route]) -> Iterator[Call]:
     for route in routes:
         for method, handler in route.methods.items():
+            if method == "head":
+                continue  # as GET, without a body (RFC 9110, 9.3.2)
             need = route.needs[method]
             yield Call(route.path, method, handler, None if need == "nothing" else need)
 

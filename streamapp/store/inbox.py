@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
+from streamapp.store.numbering import feed_number
 from streamapp.store.schema import clock, deliveries, inbox
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
@@ -15,6 +16,7 @@ SETTLED = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_id"), deliveries.c.state != "sent")
     .values(state="sent", sent_at=clock(), attempts=deliveries.c.attempts + 1, last_error=None)
+    .values(feed=feed_number(deliveries.c.tenant))
 )
 
 

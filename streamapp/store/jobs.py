@@ -19,6 +19,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, t
 
 from streamapp.identity import Run
 from streamapp.store.chunks import STORED
+from streamapp.store.numbering import feed_number
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
@@ -39,6 +40,7 @@ ENDED = (
     update(jobs)
     .where(of_run(jobs), jobs.c.status.in_(ACTIVE))
     .values(status=bindparam("to_status"), error=bindparam("to_error"), finished_at=clock(), unfinished=0, waiting=0)
+    .values(feed=feed_number(jobs.c.tenant))
 )
 SUCCEEDED = ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
 

@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, delet
 from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
 from streamapp.store.dueness import due_at, is_due, is_lost, is_too_far, wants_a_message
+from streamapp.store.numbering import feed_number
 from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore, its, of_run
 from streamapp.store.upkeep import spoken_for
@@ -48,6 +49,7 @@ SPOKEN_FOR = (
 
 
 THIS = deliveries.c.id == bindparam("of_id")
+NUMBER = feed_number(deliveries.c.tenant)  # of what became of an attempt, for those who follow the tenant's feed
 GET = select(deliveries).where(THIS)
 LOCK = GET.with_for_update()
 OF_JOB = select(deliveries).where(of_run(deliveries)).order_by(deliveries.c.kind, deliveries.c.id)
@@ -73,7 +75,9 @@ SENT = (
     update(deliveries)
     .where(MINE)
     .values(state="sent", sent_at=clock(), last_error=None, lease_until=None, lease_owner=None)
+    .values(feed=NUMBER)
 )
+PARKED_AT_ONCE = update(deliveries).where(THIS, deliveries.c.feed.is_(None)).values(feed=NUMBER)
 
 
 class Due(NamedTuple):
@@ -110,6 +114,8 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
         },
         "created_at",
     )
+    if asked:
+        connection.execute(PARKED_AT_ONCE, {"of_id": identity})
     return Due(kind, identity)
 
 
@@ -213,7 +219,7 @@ def parked(connection: Connection, limit: int, tenant: str | None = None) -> Seq
 
 def settle_sent(connection: Connection, identity: str) -> bool:
     """An operator knows that a parked e-mail arrived. False when it is not parked."""
-    return _decided(connection, identity, {"state": "sent", "sent_at": clock()})
+    return _decided(connection, identity, {"state": "sent", "sent_at": clock(), "feed": NUMBER})
 
 
 def settle_resend(connection: Connection, identity: str) -> bool:
@@ -234,7 +240,7 @@ def due(connection: Connection, grace_s: float, limit: int) -> list[Due]:
 
 def _park(connection: Connection, which: ColumnElement[bool], reason: str | None) -> None:
     values = {"state": "parked", "in_doubt": deliveries.c.in_doubt + 1, "lease_until": None, "lease_owner": None}
-    connection.execute(update(deliveries).where(which).values(**values, last_error=reason))
+    connection.execute(update(deliveries).where(which).values(**values, last_error=reason, feed=NUMBER))
 
 
 def _spoken_for(connection: Connection, identity: str) -> bool:
@@ -250,7 +256,7 @@ def _decided(connection: Connection, identity: str, values: dict[str, Any]) -> b
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:
-    released = {**values, "lease_until": None, "lease_owner": None}
+    released = {**values, "lease_until": None, "lease_owner": None, "feed": NUMBER}
     found = connection.execute(
         update(deliveries).where(MINE).values(**released), {"of_id": identity, "of_owner": token}
     )

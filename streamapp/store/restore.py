@@ -12,6 +12,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
+from streamapp.store.numbering import feed_number
 from streamapp.store.reservations import JobRemoved, NewJob, reserve, tombstone_of
 from streamapp.store.schema import deliveries, jobs
 from streamapp.store.sql import insert_or_ignore
@@ -73,4 +74,5 @@ def park_under_way(connection: Connection) -> int:
 def _park(connection: Connection, which: ColumnElement[bool]) -> int:
     parked = {"state": "parked", "in_doubt": deliveries.c.in_doubt + 1, "lease_until": None, "lease_owner": None}
     emails = update(deliveries).where(deliveries.c.kind == "email", which)
-    return connection.execute(emails.values(**parked, last_error=UNKNOWN, next_attempt_at=None)).rowcount
+    told = {"last_error": UNKNOWN, "next_attempt_at": None, "feed": feed_number(deliveries.c.tenant)}
+    return connection.execute(emails.values(**parked, **told)).rowcount

@@ -63,6 +63,7 @@ metadata = MetaData()
 ACTIVE = "status IN ('queued', 'running')"
 TENANT = String(64)
 JOB = String(36)
+_NUMBERED = text("feed IS NOT NULL")
 
 tenants = Table(
     "tenants",
@@ -112,6 +113,7 @@ jobs = Table(
     Column("fresh", Boolean, nullable=False, server_default=false()),  # nothing is to be answered from memory
     Column("remembered", Integer, nullable=False, server_default="0"),  # items that were
     Column("remembered_at", Double),  # when the oldest of these was computed
+    Column("feed", BigInteger),  # its number in the tenant's feed, once it has ended
     UniqueConstraint("tenant", "idempotency_key", name="jobs_idempotency_key"),
     Index("jobs_by_status", "status", "waiting"),
     Index("jobs_by_age", "tenant", "created_at", "id"),
@@ -141,6 +143,7 @@ jobs = Table(
         sqlite_where=text("work_hash IS NOT NULL"),
         postgresql_where=text("work_hash IS NOT NULL"),
     ),
+    Index("jobs_by_feed", "tenant", "feed", "id", sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
 )
 
 chunks = Table(
@@ -216,7 +219,9 @@ deliveries = Table(
     Column("sent_partition", Integer),
     Column("sent_offset", BigInteger),
     Index("deliveries_by_state", "state", "next_attempt_at"),
+    Column("feed", BigInteger),  # the number in the tenant's feed of what became of the last attempt
     Index("deliveries_by_job", "tenant", "job"),
+    Index("deliveries_by_feed", "tenant", "feed", "id", sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
 )
 
 inbox = Table(

@@ -1,6 +1,6 @@
 // Keeps what a page shows fresh: polls the API once a second while something runs and the page is visible, and
-// fetches the page's parts again when more than a bar has changed. Without this script everything can still be read
-// and sent. Words for progress are the same as in ui/words.py; change both.
+// fetches the page's parts again when more than a bar has changed. A job's page follows the job's events instead and
+// asks when there is one, as long as that works. Without this script everything can still be read and sent. Words for progress are the same as in ui/words.py; change both.
 "use strict";
 (() => {
   const ACTIVE = ["queued", "running"];
@@ -8,6 +8,7 @@
   const SECOND = 1000;
   const SLOWEST = 30 * SECOND;
   const HIDDEN = 30 * SECOND;
+  const FOLLOWED = 10 * SECOND; // between polls while events come: only the estimate changes without one
   const find = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   let timer = 0;
@@ -15,6 +16,9 @@
   let quiet = 0; // polls in a row that brought nothing new, for jobs that only wait for a delivery
   let failures = 0;
   let announced = -1;
+  let stream = null;
+  let heard = false; // whether events come
+  let again = false; // something happened while a poll was under way
 
   const number = (value) => Math.round(value).toLocaleString("en");
   const say = (text) => { find("#announce").textContent = text; };
@@ -100,6 +104,48 @@
     if (!focused.isConnected) (find(path) || find("#main")).focus({ preventScroll: true });
   }
 
+  function poll() {
+    if (busy) again = true;
+    else tick();
+  }
+
+  function follow(root) {
+    if (stream || document.hidden || !window.EventSource) return;
+    stream = new EventSource(`${root.dataset.url}/events`);
+    for (const name of ["progress", "done", "delivery"]) stream.addEventListener(name, poll);
+    stream.addEventListener("partial", (event) => showPartial(JSON.parse(event.data)));
+    stream.addEventListener("open", () => { heard = true; });
+    stream.addEventListener("error", () => {
+      if (heard) poll();
+      heard = false; // it comes again by itself, or never
+    });
+  }
+
+  // A browser has six connections to a host, so that those of hidden pages would stop the seventh.
+  function unfollow() {
+    stream?.close();
+    stream = null;
+    heard = false;
+  }
+
+  function showPartial(partial) {
+    const card = find("[data-progress]")?.closest(".card");
+    if (!card) return;
+    let box = find("#so-far");
+    if (!box) {
+      box = document.createElement("section");
+      box.id = "so-far";
+      box.className = "report";
+      box.append(document.createElement("h2"), document.createElement("div"));
+      box.firstChild.className = "subject";
+      box.lastChild.className = "text plain";
+      for (const part of box.children) part.dir = "auto";
+      card.after(box);
+    }
+    box.firstChild.textContent = `${partial.subject}, so far`;
+    box.lastChild.textContent = partial.text;
+  }
+
   const steps = {
     async jobs(root) {
       const list = await get(`/v1/jobs${location.search}`, "application/json");
@@ -115,6 +161,7 @@
     },
 
     async job(root) {
+      follow(root);
       const job = await get(root.dataset.url, "application/json");
       showProgress(job, root);
       const signature = [job.status, ...job.deliveries.map((each) => `${each.state}:${each.attempts}`)].join(" ");
@@ -123,6 +170,7 @@
         const before = root.dataset.signature.split(" ")[0];
         await reload();
         if (before !== job.status) say(`${root.dataset.name}: ${find(".mark").textContent}`);
+        if (!find("[data-live]")) unfollow();
         return SECOND;
       }
       if (ACTIVE.includes(job.status)) {
@@ -132,7 +180,7 @@
           announced = Math.floor(part / 10);
           say(`${part} percent done`);
         }
-        return SECOND;
+        return heard ? FOLLOWED : SECOND;
       }
       quiet += 1; // only deliveries are left: ask less and less often
       return Math.min(SLOWEST, SECOND * 1.5 ** quiet);
@@ -158,6 +206,8 @@
       wait = Math.min(SLOWEST, SECOND * 2 ** failures);
     }
     busy = false;
+    if (again) wait = 0;
+    again = false;
     find("#offline").hidden = failures < 3;
     timer = setTimeout(tick, document.hidden ? Math.max(wait, HIDDEN) : wait);
   }
@@ -227,6 +277,9 @@
   dress();
   sending();
   find("#error")?.focus();
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) unfollow();
+    else tick();
+  });
   timer = setTimeout(tick, SECOND);
 })();

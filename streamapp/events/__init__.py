@@ -1,0 +1,1 @@
+"""Server-sent events: what changed, told to whoever follows, and told on from where they were."""
