@@ -21,6 +21,7 @@ from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
@@ -76,8 +77,9 @@ def _jobs_app(settings: Settings) -> faust.App:
     room = settings.tenant_running
     publisher = Publisher(database, by_name, names, room)
     progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
-    collector = Collector(database, workshop, progress)
-    planner = Planner(database, workshop, progress, collector, room)
+    errands = Errands(workshop)
+    collector = Collector(database, errands, progress)
+    planner = Planner(database, errands, progress, collector, room)
     predictors = tuple(registry.predictors)
     offsets = Offsets(settings.broker, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)

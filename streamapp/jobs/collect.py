@@ -13,11 +13,11 @@ from streamapp.documents.claim import INLINE_BYTES
 from streamapp.errors import InvalidMessage, Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.line import Line
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.together import both
-from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, workers
 from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
@@ -43,7 +43,7 @@ class Complete(NamedTuple):
 class Collector:
     """The results agent's work."""
 
-    def __init__(self, database: Database, workshop: Workshop, progress: Progress) -> None:
+    def __init__(self, database: Database, workshop: Errands, progress: Progress) -> None:
         self._database = database
         self._workshop = workshop
         self._progress = progress

@@ -14,13 +14,13 @@ from streamapp.errors import BadDocument, StoreUnavailable
 from streamapp.identity import Run
 from streamapp.jobs import collect, progress
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher, key_of
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.taskwork import Begun
-from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, Job, WorkerBeat
 from streamapp.sending import Place
 from streamapp.store import jobs as job_rows
@@ -113,7 +113,7 @@ class Way:
     def __init__(self, database: Database, *outcomes: Any, memory_s: float | None = None) -> None:
         self.workshop = FakeWorkshop(*outcomes)
         self.publisher = FakePublisher(database)
-        workshop, publisher = cast(Workshop, self.workshop), cast(Publisher, self.publisher)
+        workshop, publisher = cast(Errands, self.workshop), cast(Publisher, self.publisher)
         self.progress = Progress(database, publisher, memory_s=memory_s)
         self.collector = Collector(database, workshop, self.progress)
         self.planner = Planner(database, workshop, self.progress, self.collector)
