@@ -75,7 +75,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
     room = settings.tenant_running
-    publisher = Publisher(database, by_name, names, room)
+    mailer = Mailer(database, server, settings)
+    publisher = Publisher(database, by_name, names, room, mailer.expect)
     progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
     errands = Errands(workshop)
     collector = Collector(database, errands, progress)
@@ -112,7 +113,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         letters,
         plan=planner.plan,
         collect=collector.collect,
-        mail=Mailer(database, server, settings).deliver,
+        mail=mailer.deliver,
         notify=Notifier(database).deliver,
         beat=collector.note,
         letter=desk.note,
