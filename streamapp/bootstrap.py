@@ -42,6 +42,7 @@ from streamapp.intake.streams import Streams
 from streamapp.intake.upload import Uploads
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
@@ -101,11 +102,13 @@ def _jobs_app(settings: Settings) -> faust.App:
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
     room = settings.tenant_running
-    publisher = Publisher(database, by_name, names, room)
+    mailer = Mailer(database, server, settings)
+    publisher = Publisher(database, by_name, names, room, mailer.expect)
     endings = Endings(database)
     progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended)
-    collector = Collector(database, workshop, progress)
-    planner = Planner(database, workshop, progress, collector, room)
+    errands = Errands(workshop)
+    collector = Collector(database, errands, progress)
+    planner = Planner(database, errands, progress, collector, room)
     predictors = tuple(registry.predictors)
     offsets = Offsets(settings.broker, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
@@ -162,7 +165,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         letters,
         plan=planner.plan,
         collect=collector.collect,
-        mail=Mailer(database, server, settings).deliver,
+        mail=mailer.deliver,
         notify=Notifier(database).deliver,
         post=Courier(database, poster, settings).deliver,
         beat=collector.note,

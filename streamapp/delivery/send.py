@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
@@ -25,6 +25,7 @@ from streamapp.settings import Settings
 from streamapp.store import inbox, ledger, mailing
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_DELAY_S
+from streamapp.store.ledger import Due
 from streamapp.store.sql import AnyRow
 
 __all__ = ["Mailer", "Notifier"]
@@ -32,6 +33,7 @@ __all__ = ["Mailer", "Notifier"]
 logger = logging.getLogger(__name__)
 
 LEASE_MARGIN_S = 30.0
+REMEMBERED = 4096  # recipients
 PATIENCE_S = 24 * 3600.0  # a mail older than this pays for each turn that its domain's server does not give it
 Event = Literal["succeeded", "failed"]
 
@@ -46,6 +48,16 @@ class Mailer:
         self._lease_s = settings.mail_timeout_s + LEASE_MARGIN_S
         self._lanes = Lanes(settings.mail_concurrency, settings.mail_timeout_s)
         self._in_hand: set[str] = set()
+        self._recipients: dict[str, str] = {}
+
+    def expect(self, due: Iterable[Due]) -> None:
+        """Remember for a while who these are for: most messages come to the worker that sent them, and within moments.
+
+        One that is not remembered is looked up, so it may be forgotten.
+        """
+        self._recipients.update((each.id, each.recipient) for each in due if each.recipient)
+        while len(self._recipients) > REMEMBERED:
+            del self._recipients[next(iter(self._recipients))]
 
     async def deliver(self, delivery: Delivery) -> None:
         """Send one e-mail, unless it is sent, not due, or in another's hands; or put it off while its domain hangs."""
@@ -59,16 +71,19 @@ class Mailer:
             self._in_hand.discard(identity)
 
     async def _deliver(self, identity: str) -> None:
-        found = await self._database.read(ledger.open_now, identity)
-        if found is None:
-            return
-        domain = domain_of(found.recipient)
+        recipient = self._recipients.pop(identity, None)
+        if recipient is None:
+            found = await self._database.read(ledger.open_now, identity)
+            if found is None:
+                return
+            recipient = found.recipient
+        domain = domain_of(recipient)
         turn = await self._lanes.enter(domain)
         token = uuid.uuid4().hex
         if isinstance(turn, Turn):
             with turn:
                 row, error = await self._claimed(identity, token, turn)
-        elif turn.shut and found.age_s > PATIENCE_S:
+        elif turn.shut and await self._is_old(identity):
             claimed = await self._claim(identity, token)
             row = claimed.row if claimed else None
             error = MailUnavailable(f"the mail server for {domain} does not answer")
@@ -77,6 +92,10 @@ class Mailer:
             return
         if row is not None:
             await self._settle(row, token, error)
+
+    async def _is_old(self, identity: str) -> bool:
+        found = await self._database.read(ledger.open_now, identity)
+        return found is not None and found.age_s > PATIENCE_S
 
     async def _claim(self, identity: str, token: str) -> mailing.Claimed | None:
         return await self._database.write(mailing.claim, identity, token, self._lease_s, self._settings.in_doubt)

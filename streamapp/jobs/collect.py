@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from streamapp.documents.claim import INLINE_BYTES
 from streamapp.errors import InvalidMessage, Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.line import Line
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.together import both
-from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, workers
 from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
 from streamapp.store.database import Database
+from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
 
 __all__ = ["Collector", "keep_result"]
@@ -28,12 +30,20 @@ __all__ = ["Collector", "keep_result"]
 logger = logging.getLogger(__name__)
 
 REDUCES = 2  # as many as the workshop has processes: each holds a whole step's results in memory
+FEW_ITEMS = 64  # of a small document: their results are read at once, and nobody waits for a place to hold them
+
+
+class Complete(NamedTuple):
+    """A step that has all its results: its job's row, and the results themselves if they are few."""
+
+    row: AnyRow
+    rows: list[Row] | None
 
 
 class Collector:
     """The results agent's work."""
 
-    def __init__(self, database: Database, workshop: Workshop, progress: Progress) -> None:
+    def __init__(self, database: Database, workshop: Errands, progress: Progress) -> None:
         self._database = database
         self._workshop = workshop
         self._progress = progress
@@ -52,16 +62,19 @@ class Collector:
         complete = await self._database.note(keep_result, key, result.outcomes, result.version)
         self._progress.windows.back(result.predictor, result.seconds)
         freed = self._progress.top_up([result.predictor])
-        await (both(freed, self.reduce(run, result.step)) if complete else freed)
+        await (both(freed, self.reduce(run, result.step, complete)) if complete else freed)
 
-    async def reduce(self, run: Run, step: int) -> None:
-        """Put a complete step together and go on. Doing it twice changes nothing: the transition holds once."""
+    async def reduce(self, run: Run, step: int, known: Complete | None = None) -> None:
+        """Put a complete step together and go on. Doing it twice changes nothing: the transition holds once.
+
+        What of it is `known` is not read again.
+        """
         if (run, step) in self._reducing:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
         complete = None
         try:
-            outcome = await self._advance(run, step)
+            outcome = await self._advance(run, step, known)
         except Permanent as error:
             await self._progress.fail_at(run, step, str(error))
         else:
@@ -72,14 +85,15 @@ class Collector:
         if complete is not None:
             await self.reduce(run, complete)
 
-    async def _advance(self, run: Run, step: int) -> Begun | Report | None:
-        row = await self._database.read(jobs.get, run)
+    async def _advance(self, run: Run, step: int, known: Complete | None) -> Begun | Report | None:
+        row = known.row if known else await self._database.read(jobs.get, run)
         if row is None or row.status != "running" or row.step != step or row.unfinished:
             return None
+        if known is not None and known.rows is not None:
+            return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, known.rows)
         table = await self._tables.take(row.size)
         try:
-            stored = await self._database.read(results_of, run, step)
-            rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
+            rows = await self._database.read(_results, run, step)
             return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, rows)
         finally:
             self._tables.give(table)
@@ -92,8 +106,8 @@ class Collector:
 
 def keep_result(
     connection: Connection, key: ChunkKey, outcomes: Sequence[Mapping[str, Any]], version: str | None = None
-) -> bool:
-    """Store a result that is one. True when its step has all its results now. Raises `InvalidMessage`.
+) -> Complete | None:
+    """Store a result that is one. The step, when it has all its results now. Raises `InvalidMessage`.
 
     It is remembered as that of the predictor's `version`, unless one of its items failed.
     """
@@ -105,4 +119,19 @@ def keep_result(
     if size is not None and size != len(outcomes):
         raise InvalidMessage(f"it has {len(outcomes)} outcomes for a chunk of {size} items")
     faultless = not any("error" in outcome for outcome in outcomes)
-    return store_result(connection, key, json.dumps(outcomes).encode(), version if faultless else None)
+    if not store_result(connection, key, json.dumps(outcomes).encode(), version if faultless else None):
+        return None
+    return _complete(connection, key.run, key.step)
+
+
+def _complete(connection: Connection, run: Run, step: int) -> Complete | None:
+    """Read what is put together next in the transaction that made it complete: a trip to the store less, or two."""
+    row = jobs.get(connection, run)
+    if row is None:
+        return None
+    few = row.size <= INLINE_BYTES and row.total <= FEW_ITEMS
+    return Complete(row, _results(connection, run, step) if few else None)
+
+
+def _results(connection: Connection, run: Run, step: int) -> list[Row]:
+    return [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in results_of(connection, run, step)]

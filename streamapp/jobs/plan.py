@@ -11,9 +11,9 @@ from streamapp.errors import Permanent
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment
-from streamapp.jobs.workshop import Workshop
 from streamapp.models import Job
 from streamapp.store import jobs, memory, rooms
 from streamapp.store.database import Database
@@ -28,7 +28,7 @@ class Planner:
     """The inference agent's work."""
 
     def __init__(
-        self, database: Database, workshop: Workshop, progress: Progress, collector: Collector, room: int = 0
+        self, database: Database, workshop: Errands, progress: Progress, collector: Collector, room: int = 0
     ) -> None:
         self._database = database
         self._workshop = workshop

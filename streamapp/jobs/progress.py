@@ -46,6 +46,7 @@ class Progress:
         self.memory_s = memory_s
         self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
+        self._rooms = Together(self._let_in)
 
     async def take(self, run: Run, step: int | None, outcome: Begun | Report) -> int | None:
         """Go on from `step` (None: from the queue) with what it came to: the next chunks, or the end.
@@ -119,7 +120,11 @@ class Progress:
         if due:
             self._signal(run)
         await self._publisher.deliveries(due)
-        if waiting := await self._database.read(rooms.let_in, run.tenant, self._room):
+        await self._rooms.add([run.tenant])
+
+    async def _let_in(self, tenants: Sequence[str]) -> None:
+        """One look for all whose jobs have ended since the last one began."""
+        if waiting := await self._database.read(_waiting, sorted(set(tenants)), self._room):
             await self._publisher.jobs(waiting)
 
     async def top_up(self, predictors: Iterable[str]) -> None:
@@ -136,6 +141,10 @@ class Progress:
         if predictor not in self._credits:
             self._credits[predictor] = Together(call)
         return self._credits[predictor]
+
+
+def _waiting(connection: Connection, tenants: Sequence[str], room: int) -> list[Run]:
+    return [run for tenant in tenants for run in rooms.let_in(connection, tenant, room)]
 
 
 def _known(connection: Connection, run: Run, digests: Collection[str], within_s: float) -> dict[str, Recalled]:

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -49,15 +49,24 @@ class Publisher:
     """Sends Records and notes in the outbox that the broker has them, and where. `partitions` is by topic name.
 
     What one call is publishing, another leaves to it: when the broker is slow, the relay comes by before it is done.
+    `expect` hears of the e-mails before their messages are sent: those that come back to this worker it knows already.
     """
 
-    def __init__(self, database: Database, topics: Mapping[str, TopicT], names: TopicNames, room: int = 0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        topics: Mapping[str, TopicT],
+        names: TopicNames,
+        room: int = 0,
+        expect: Callable[[Sequence[Due]], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._topics = topics
         self._names = names
         self._room = room
         self.partitions: Mapping[str, int] = {}
         self._in_work: set[Hashable] = set()
+        self._expect = expect
         self._due = Together(self._deliveries)
 
     async def accepted(self, rows: Sequence[AnyRow]) -> None:
@@ -93,6 +102,7 @@ class Publisher:
         with self._taking(due) as taken:
             topics = {kind: getattr(self._names, kind) for kind in KINDS}
             parts = {topic: [each for each in taken if each.kind == kind] for kind, topic in topics.items()}
+            self._expect(parts[self._names.email])
             sending = (self._send(topic, [Delivery(each.id) for each in mine]) for topic, mine in parts.items())
             sent: list[Due] = []
             there: list[Place] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
 from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
 
-__all__ = ["Assignment", "Begun", "Row", "advance", "begin", "open_desk", "partial", "warm"]
+__all__ = ["Assignment", "Begun", "Ended", "Row", "advance", "begin", "each", "open_desk", "partial", "warm"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,13 @@ class Row(NamedTuple):
     outcomes: bytes
 
 
+class Ended(NamedTuple):
+    """What a call came to: its value or what it raised, and how long it took."""
+
+    outcome: Any
+    seconds: float
+
+
 class _Desk:
     """One process's settings, tasks and blob store."""
 
@@ -101,6 +109,22 @@ def warm() -> None:
 
     assert _desk is not None
     assert _desk.registry is not None
+
+
+def each(calls: Sequence[Callable[[], Any]]) -> list[Ended]:
+    """Make several calls, one after the other: what one raises is its own outcome."""
+    return [_ended(call) for call in calls]
+
+
+def _ended(call: Callable[[], Any]) -> Ended:
+    started = time.monotonic()
+    try:
+        outcome = call()
+    except Exception as error:
+        if not isinstance(error, StreamappError):
+            logger.exception("a call raised")  # its traceback does not travel
+        outcome = error
+    return Ended(outcome, time.monotonic() - started)
 
 
 def begin(assignment: Assignment) -> Begun | Report:

@@ -39,6 +39,8 @@ class Together(Generic[T]):
 
 async def both(*work: Awaitable[None]) -> None:
     """Do all of it at the same time and to its end. Raises the first error, after the rest has ended too."""
+    if len(work) == 1:
+        return await work[0]
     for ended in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(ended, BaseException):
             raise ended

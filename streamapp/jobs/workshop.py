@@ -23,7 +23,7 @@ from streamapp.jobs import taskwork
 from streamapp.jobs.line import Line
 from streamapp.settings import Settings
 
-__all__ = ["Workshop"]
+__all__ = ["PROCESSES", "TIMEOUT_S", "Workshop"]
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +57,28 @@ class Workshop:
         """The same for work on `size` bytes of document, which may let smaller work go before it."""
         for attempt in (1, 2):
             try:
-                return await self._once(size, partial(work, *args, **kwargs))
+                return await self.once(size, partial(work, *args, **kwargs), TIMEOUT_S)
             except BrokenProcessPool:
                 if self._closed:
                     raise Transient("the process pool is closing") from None
                 logger.exception("a task's code took its process down, attempt %d", attempt)
         raise TaskFailed("the task's code took its process down, twice (out of memory, or a crash in a library)")
+
+    async def once(self, size: int, call: Callable[[], T], limit_s: float) -> T:
+        """Call it next door. `TaskFailed` when it takes longer than `limit_s`, `BrokenProcessPool` when it crashes."""
+        self._open()
+        pool = await self._line.take(size)
+        try:
+            future = await self._submitted(pool, call)
+            return await asyncio.wait_for(asyncio.wrap_future(future), limit_s)
+        except TimeoutError as error:
+            pool = self._instead_of(pool)
+            raise TaskFailed(f"the task's code did not end within {limit_s:.0f} s") from error
+        except (BrokenProcessPool, asyncio.CancelledError):
+            pool = self._instead_of(pool)
+            raise
+        finally:
+            self._line.give(pool)
 
     async def warm(self) -> None:
         """Start the processes and their slow imports before the first job needs them."""
@@ -73,21 +89,6 @@ class Workshop:
         self._closed = True
         for pool in self._pools:
             _kill(pool)
-
-    async def _once(self, size: int, call: Callable[[], T]) -> T:
-        self._open()
-        pool = await self._line.take(size)
-        try:
-            future = await self._submitted(pool, call)
-            return await asyncio.wait_for(asyncio.wrap_future(future), TIMEOUT_S)
-        except TimeoutError as error:
-            pool = self._instead_of(pool)
-            raise TaskFailed(f"the task's code did not end within {TIMEOUT_S:.0f} s") from error
-        except (BrokenProcessPool, asyncio.CancelledError):
-            pool = self._instead_of(pool)
-            raise
-        finally:
-            self._line.give(pool)
 
     async def _submitted(self, pool: ProcessPoolExecutor, call: Callable[[], T]) -> Future[T]:
         """A pool's first call is made in a thread: it waits until the fork server has imported what it preloads."""

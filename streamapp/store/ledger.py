@@ -15,7 +15,8 @@ that was taken for dead can't write with its old one. Webhooks go the same way; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, delete, or_, select, update
 
@@ -80,13 +81,18 @@ SENT = (
 PARKED_AT_ONCE = update(deliveries).where(THIS, deliveries.c.feed.is_(None)).values(feed=NUMBER)
 
 
-class Due(NamedTuple):
-    """A delivery that needs a message; its attempts, and when the next was due (0: at once), as that was seen."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that needs a message; its attempts, and when the next was due (0: at once), as that was seen.
+
+    `recipient` is given where it was entered just now.
+    """
 
     kind: str
     id: str
     attempts: int = 0
     due_at: float = 0.0
+    recipient: str = field(default="", compare=False)
 
 
 def enter(connection: Connection, run: Run, event: str, kind: str, recipient: str) -> Due:
@@ -116,7 +122,7 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
     )
     if asked:
         connection.execute(PARKED_AT_ONCE, {"of_id": identity})
-    return Due(kind, identity)
+    return Due(kind, identity, recipient=recipient)
 
 
 def get(connection: Connection, identity: str) -> AnyRow | None:

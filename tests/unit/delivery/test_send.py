@@ -25,6 +25,7 @@ from streamapp.settings import Settings
 from streamapp.store import ledger, mailing
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_LEASE_S
+from streamapp.store.ledger import Due
 from streamapp.store.schema import clock, deliveries, jobs
 from streamapp.store.schema import inbox as lines
 from streamapp.store.sql import AnyRow
@@ -68,6 +69,42 @@ async def test_it_is_sent_once(database: Database, email: Delivery, tmp_path: Pa
     assert recipient == "reader@example.org"
     assert message["Message-ID"].startswith(f"<{email.delivery_id}@")
     assert ledger_row(database).state == "sent"
+
+
+@pytest.mark.parametrize("expected", [True, False])
+async def test_whose_recipient_is_known_is_not_looked_up(
+    database: Database, email: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected: bool
+) -> None:
+    """I expect a mail that this worker has announced itself to be claimed at once, and sent once all the same."""
+    server = RecordingMail()
+    post = mailer(database, server, tmp_path)
+    due = Due("email", email.delivery_id, recipient="reader@example.org")
+    looks: list[Any] = []
+    read = database.read
+
+    async def reading(work: Callable[..., Any], *args: Any) -> Any:
+        looks.append(work)
+        return await read(work, *args)
+
+    monkeypatch.setattr(database, "read", reading)
+    for times in range(2):
+        if expected:
+            post.expect([due])
+        await post.deliver(email)
+        assert len(looks) == (0 if expected else times + 1)
+    assert len(server.sent) == 1
+
+
+async def test_recipients_are_forgotten(
+    database: Database, email: Delivery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect only the newest to be remembered, and one that is not to be looked up."""
+    monkeypatch.setattr(send, "REMEMBERED", 2)
+    post = mailer(database, server := RecordingMail(), tmp_path)
+    post.expect([Due("email", identity, recipient="a@b.org") for identity in (email.delivery_id, "x", "y")])
+    assert list(post._recipients) == ["x", "y"]
+    await post.deliver(email)
+    assert [recipient for recipient, _ in server.sent] == ["reader@example.org"]
 
 
 async def test_an_unknown_delivery_is_nothing(database: Database, tmp_path: Path) -> None:

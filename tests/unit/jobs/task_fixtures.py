@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel
 
 from streamapp.errors import BadDocument, StoreUnavailable
+from streamapp.jobs.taskwork import Assignment
 from streamapp.tasks.contract import Document, ItemError, Params, Predictor, Report, Result, Step, Task
 
 
@@ -183,3 +184,15 @@ def sleep(seconds: float) -> int:
 def bad_document() -> None:
     """Raise one of the named failures."""
     raise BadDocument("no text")
+
+
+def errand(assignment: Assignment) -> str:
+    """Do what the task is named after, as the parameters say; the document."""
+    match assignment.task:
+        case "crash":
+            crash()
+        case "bad":
+            bad_document()
+        case "sleep":
+            sleep(float(assignment.params))
+    return assignment.document

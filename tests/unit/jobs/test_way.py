@@ -8,21 +8,23 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import Connection
 
 from streamapp.errors import BadDocument, StoreUnavailable
 from streamapp.identity import Run
+from streamapp.jobs import collect, progress
 from streamapp.jobs.collect import Collector
+from streamapp.jobs.errands import Errands
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.plan import Planner
 from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher, key_of
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.taskwork import Begun
-from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, Job, WorkerBeat
 from streamapp.sending import Place
 from streamapp.store import jobs as job_rows
-from streamapp.store import outbox
+from streamapp.store import outbox, rooms
 from streamapp.store.database import Database
 from streamapp.store.ledger import Due
 from streamapp.store.schema import chunks, clock, deliveries, jobs
@@ -111,7 +113,7 @@ class Way:
     def __init__(self, database: Database, *outcomes: Any, memory_s: float | None = None) -> None:
         self.workshop = FakeWorkshop(*outcomes)
         self.publisher = FakePublisher(database)
-        workshop, publisher = cast(Workshop, self.workshop), cast(Publisher, self.publisher)
+        workshop, publisher = cast(Errands, self.workshop), cast(Publisher, self.publisher)
         self.progress = Progress(database, publisher, memory_s=memory_s)
         self.collector = Collector(database, workshop, self.progress)
         self.planner = Planner(database, workshop, self.progress, self.collector)
@@ -286,11 +288,11 @@ async def test_any_reason_can_be_stored(database: Database, reason: str) -> None
 
 
 async def test_reduces_are_bounded(database: Database) -> None:
-    """I expect many jobs that end at the same moment not to be held in memory all at once."""
+    """I expect many large jobs that end at the same moment not to be held in memory all at once."""
     way = Way(database, REPORT)
     ended = []
     for _ in range(8):
-        run = reserved(database)
+        run = reserved(database, size=100_000)
         await way.progress.take(run, None, Begun(0, some_chunks(1)))
         ended.append(run)
     put(database, chunks, {"state": "waiting"}, state="flying", flying_at=clock(), published_at=clock())
@@ -299,6 +301,52 @@ async def test_reduces_are_bounded(database: Database) -> None:
     await asyncio.gather(*(way.results([row]) for row in rows_of(database, chunks)))
     assert way.workshop.most <= 2
     assert {status(database, run) for run in ended} == {"succeeded"}
+
+
+@pytest.mark.parametrize(("size", "items", "looks"), [(100, 2, 0), (100, 100, 1), (100_000, 2, 1)])
+async def test_few_results_come_with_the_last_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch, size: int, items: int, looks: int
+) -> None:
+    """I expect a small job's results to be read as its last one is stored, and a large one's in their turn."""
+    way = Way(database, REPORT)
+    run = reserved(database, size=size)
+    await way.progress.take(run, None, Begun(0, some_chunks(2, size=items // 2)))
+    seen: list[Any] = []
+    read = database.read
+
+    async def reading(work: Callable[..., Any], *args: Any) -> Any:
+        seen.append(work)
+        return await read(work, *args)
+
+    monkeypatch.setattr(database, "read", reading)
+    await way.results(way.publisher.rows)
+    assert seen.count(collect._results) == looks
+    assert status(database, run) == "succeeded"
+
+
+async def test_who_ends_together_shares_the_look_for_room(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect jobs of two tenants that end at the same time to let the next of each in, by fewer looks than ends."""
+
+    def two_at_a_time(connection: Connection) -> None:
+        for tenant in ("anna", "ben"):
+            rooms.set_tenant(connection, tenant, None, 2, usual=False)
+
+    database.write_sync(two_at_a_time)
+    way = Way(database, REPORT)
+    runs = [reserved(database, tenant) for tenant in ("anna", "ben") for _ in range(4)]
+    looks: list[Sequence[str]] = []
+    read = database.read
+
+    async def reading(work: Callable[..., Any], *args: Any) -> Any:
+        if work is progress._waiting:
+            looks.append(args[0])
+        return await read(work, *args)
+
+    monkeypatch.setattr(database, "read", reading)
+    await asyncio.gather(*(way.progress.cancel(run) for run in [*runs[:2], *runs[4:6]]))
+    assert 0 < len(looks) < 4
+    assert {tenant for look in looks for tenant in look} == {"anna", "ben"}
+    assert sorted(set(way.publisher.runs)) == sorted([*runs[2:4], *runs[6:]])
 
 
 async def test_a_broker_that_was_away(database: Database) -> None:
