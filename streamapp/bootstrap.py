@@ -20,6 +20,7 @@ from streamapp.intake.http import Api
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.service import Intake
+from streamapp.jobs.cancels import Cancels
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
@@ -34,7 +35,7 @@ from streamapp.jobs.progress import Progress
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
-from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
+from streamapp.models import Cancel, Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
 from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings
 from streamapp.store.database import Database
@@ -75,7 +76,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     workshop = Workshop(settings)
     room = settings.tenant_running
     publisher = Publisher(database, by_name, names, room)
-    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items)
+    cancels = Cancels(topic(app, names.cancels, Cancel))
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, cancels.tell)
     collector = Collector(database, workshop, progress)
     planner = Planner(database, workshop, progress, collector, room)
     predictors = tuple(registry.predictors)

@@ -50,7 +50,8 @@ class Collector:
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
         complete = await self._database.note(keep_result, key, result.outcomes, result.version)
-        self._progress.windows.back(result.predictor, result.seconds)
+        if any("out" in outcome for outcome in result.outcomes):  # what was dropped was quick for another reason
+            self._progress.windows.back(result.predictor, result.seconds)
         freed = self._progress.top_up([result.predictor])
         await (both(freed, self.reduce(run, result.step)) if complete else freed)
 
@@ -75,6 +76,9 @@ class Collector:
     async def _advance(self, run: Run, step: int) -> Begun | Report | None:
         row = await self._database.read(jobs.get, run)
         if row is None or row.status != "running" or row.step != step or row.unfinished:
+            return None
+        if row.deadline is not None and await self._database.read(jobs.is_late, run):
+            await self._progress.expire(run)  # model workers drop what is late, so parts of it may be missing
             return None
         table = await self._tables.take(row.size)
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -37,10 +37,12 @@ class Progress:
         room: int = 0,
         memory_s: float | None = None,
         chunk_items: int = 64,
+        tell: Callable[[Run], None] = lambda run: None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._room = room
+        self._tell = tell
         self.memory_s = memory_s
         self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
@@ -76,7 +78,7 @@ class Progress:
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
         logger.warning("job %s failed: %s", run.job, reason)
-        await self._ended(run, await self._database.write(_end, run, "failed", _storable(reason)))
+        await self._cut_short(run, "failed", _storable(reason))
 
     async def fail_at(self, run: Run, step: int | None, reason: str) -> None:
         """End a job as failed that is still at `step` (None: in the queue); one that has gone on is let be."""
@@ -87,14 +89,22 @@ class Progress:
 
     async def expire(self, run: Run) -> None:
         """End a job whose deadline has passed."""
-        late = "its deadline passed before it was done"
-        await self._ended(run, await self._database.write(_end, run, "expired", late))
+        await self._cut_short(run, "expired", "its deadline passed before it was done")
 
     async def cancel(self, run: Run) -> bool:
         """End a job because its owner says so; nobody is told. False when it had ended before."""
         ended = await self._database.write(jobs.end, run, "cancelled", "cancelled by its owner")
+        if ended:
+            self._tell(run)
         await self._ended(run, [])
         return ended
+
+    async def _cut_short(self, run: Run, status: str, reason: str) -> None:
+        """End it while chunks of it may fly: model workers are told, and need not compute them."""
+        due = await self._database.write(_end, run, status, reason)
+        if due:
+            self._tell(run)
+        await self._ended(run, due)
 
     async def _ended(self, run: Run, due: Sequence[Due]) -> None:
         """Publish what an end brings: deliveries, and the tenant's next job when one waits for room."""

@@ -22,11 +22,12 @@ from streamapp.store.cursor import Cursor
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
-__all__ = ["end", "find", "get", "is_running", "newest", "overdue", "waiting_for"]
+__all__ = ["end", "find", "get", "is_late", "is_running", "newest", "overdue", "waiting_for"]
 
 
 GET = select(jobs).where(of_run(jobs))
 LOCK = GET.with_for_update()
+LATE = select(jobs.c.id).where(of_run(jobs), jobs.c.deadline < clock())
 FIND = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job"))
 DROP = delete(chunks).where(of_run(chunks))
 ENDED = (
@@ -78,6 +79,11 @@ def end(connection: Connection, /, run: Run, status: str, error: str | None = No
     if changed:
         connection.execute(DROP, its(run))
     return changed == 1
+
+
+def is_late(connection: Connection, run: Run) -> bool:
+    """Whether that run's deadline has passed."""
+    return connection.execute(LATE, its(run)).one_or_none() is not None
 
 
 def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequence[AnyRow]:
