@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,9 +19,10 @@ from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.together import both
 from streamapp.jobs.workshop import Workshop
 from streamapp.models import ChunkResult, WorkerBeat
-from streamapp.store import jobs, workers
+from streamapp.store import jobs, rests, workers
 from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
 from streamapp.store.database import Database
+from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
 
 __all__ = ["Collector", "keep_result"]
@@ -60,20 +62,23 @@ class Collector:
         if (run, step) in self._reducing:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
-        complete = None
+        complete, began = None, time.monotonic()
         try:
-            outcome = await self._advance(run, step)
+            advanced = await self._advance(run, step)
         except Permanent as error:
             await self._progress.fail_at(run, step, str(error))
         else:
-            if outcome is not None:
+            if advanced is not None:
+                row, outcome = advanced
+                if isinstance(outcome, Report):
+                    rests.note(row.task, row.size, time.monotonic() - began)
                 complete = await self._progress.take(run, step, outcome)
         finally:
             self._reducing.discard((run, step))
         if complete is not None:
             await self.reduce(run, complete)
 
-    async def _advance(self, run: Run, step: int) -> Begun | Report | None:
+    async def _advance(self, run: Run, step: int) -> tuple[AnyRow, Begun | Report] | None:
         row = await self._database.read(jobs.get, run)
         if row is None or row.status != "running" or row.step != step or row.unfinished:
             return None
@@ -84,7 +89,7 @@ class Collector:
         try:
             stored = await self._database.read(results_of, run, step)
             rows = [Row(each.predictor, each.chunk, each.payload, each.outcomes) for each in stored]
-            return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, rows)
+            return row, await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, rows)
         finally:
             self._tables.give(table)
 
