@@ -34,7 +34,7 @@ def named(row: AnyRow) -> Run:
 
 
 class Credits(RuleBasedStateMachine):
-    """Jobs come, fly, land, go on to a next step and end; workers come, go and die; weights change; results are late."""
+    """Jobs come, fly, land, go on to a next step and end; workers come, go and die; weights change; some are late."""
 
     migrated: Path
 
