@@ -37,6 +37,7 @@ PARTS = (0.1, 0.5, 0.9)
 LOOK_S = 0.1
 PAGE = 40
 LONGEST_S = 900.0
+USUAL_S = 0.01  # an item; where it takes longer, jobs come as much more slowly, so that the books come to an end
 OTHER = "ben"
 
 
@@ -111,6 +112,13 @@ class Scene:
                 else:
                     life.said.append(((began + time.time()) / 2, found.eta_s))
 
+    def seconds_an_item(self, job: str) -> float:
+        """Of a job that has ended and had the service for itself."""
+        ended = self.lives[job].ended
+        assert ended is not None
+        assert ended.finished_at is not None
+        return (ended.finished_at - ended.created_at).total_seconds() / ended.progress.total
+
     def end(self) -> None:
         """No more will come."""
         self._over.set()
@@ -130,6 +138,7 @@ def perform(scene: Scene, load: Load, numbers: random.Random) -> None:
     """First one of each kind to learn from, then books and a steady rate of the rest until the books are done."""
     first = [scene.come(kind) for kind in ("short", "middling", "book")]
     until(lambda: all(scene.lives[job].ended for job in first), LONGEST_S, "the first jobs")
+    slow = max(1.0, scene.seconds_an_item(first[-1]) / USUAL_S)
     scene.lives.clear()
     books = [scene.come("book") for _ in range(3)]
     scene.come_of_other("book")
@@ -138,10 +147,10 @@ def perform(scene: Scene, load: Load, numbers: random.Random) -> None:
         now = time.monotonic()
         if now >= short:
             scene.come("short")
-            short += numbers.uniform(0.5, 1.5) * load.short_s
+            short += numbers.uniform(0.5, 1.5) * load.short_s * slow
         if now >= middling:
             scene.come("middling")
-            middling += numbers.uniform(0.5, 1.5) * load.middling_s
+            middling += numbers.uniform(0.5, 1.5) * load.middling_s * slow
         time.sleep(0.02)
 
 
@@ -207,6 +216,9 @@ def main(arguments: Sequence[str]) -> int:
         watching.start()
         try:
             perform(scene, load, numbers)
+        except BaseException:
+            scene.lives.clear()  # and nothing is waited for
+            raise
         finally:
             scene.end()
             watching.join()

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -170,6 +170,8 @@ OTHERS = 4
 
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(mine=KINDS, theirs=st.lists(KINDS, min_size=1, max_size=4), before=st.integers(0, 12))
+@example(mine=("anna", 3, 0), theirs=[("anna", 1, 0)], before=0)  # newcomers of its own tenant without end
+@example(mine=("anna", 2, -1), theirs=[("anna", 2, 1), ("ben", 1, 1)], before=6)
 def test_no_job_starves_whatever_comes(
     database: Database, mine: tuple[str, int, int], theirs: list[tuple[str, int, int]], before: int
 ) -> None:
