@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from streamapp.store import workers
 
-__all__ = ["items_a_second"]
+__all__ = ["forget", "items_a_second"]
 
 LATELY_S = 20.0  # in which the model was busy
 ENOUGH_S = 2.0
@@ -27,6 +27,11 @@ def items_a_second(connection: Connection) -> float | None:
     for gone in _seen.keys() - {row.id for row in alive}:
         _seen.pop(gone, None)
     return sum(_lately(row.id, row.items_done, row.seconds_busy) for row in alive) or None
+
+
+def forget() -> None:
+    """As in a new process."""
+    _seen.clear()
 
 
 def _lately(worker: str, items: int, busy_s: float) -> float:

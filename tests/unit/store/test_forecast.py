@@ -24,7 +24,7 @@ from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
 from streamapp.store import jobs as job_rows
-from streamapp.store import workers
+from streamapp.store import rests, speed, workers
 from streamapp.store.chunks import NewChunk, begin_step
 from streamapp.store.database import Database
 from streamapp.store.estimate import Load, estimate
@@ -120,7 +120,9 @@ class World:
 
 @contextmanager
 def world(migrated: Path, folder: Path, seed: int) -> Iterator[World]:
-    """A world of its own, whose database tells its time."""
+    """A world of its own, whose database tells its time, in a process that has seen nothing before."""
+    rests.forget()
+    speed.forget()
     folder.mkdir()
     database = Database(f"sqlite:///{shutil.copy(migrated, folder / 'store.db')}")
     made = World(database, seed)

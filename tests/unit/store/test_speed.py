@@ -19,10 +19,10 @@ from tests.unit.store.rows import put, reserved, row_of, running
 def new_process() -> Iterator[None]:
     """Nothing was seen before, and nothing is left for other tests."""
     rests.forget()
-    speed._seen.clear()
+    speed.forget()
     yield
     rests.forget()
-    speed._seen.clear()
+    speed.forget()
 
 
 def beat(database: Database, items: int, busy_s: float, worker: str = "w") -> float | None:
