@@ -40,6 +40,7 @@ from streamapp.intake.room import Room
 from streamapp.intake.service import Intake
 from streamapp.intake.streams import Streams
 from streamapp.intake.upload import Uploads
+from streamapp.jobs.cancels import Cancels
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
 from streamapp.jobs.errands import Errands
@@ -61,7 +62,7 @@ from streamapp.jobs.purging import Purging
 from streamapp.jobs.retrying import Retrying
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
-from streamapp.models import Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
+from streamapp.models import Cancel, Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
 from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings
 from streamapp.store.database import Database
@@ -105,7 +106,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     mailer = Mailer(database, server, settings)
     publisher = Publisher(database, by_name, names, room, mailer.expect)
     endings = Endings(database)
-    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended)
+    cancels = Cancels(topic(app, names.cancels, Cancel))
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended, cancels.tell)
     errands = Errands(workshop)
     collector = Collector(database, errands, progress)
     planner = Planner(database, errands, progress, collector, room)

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional  # noqa: UP035
 
 import faust
 
-__all__ = ["Chunk", "ChunkResult", "DeadLetter", "Delivery", "Job", "Record", "WorkerBeat"]
+__all__ = ["Cancel", "Chunk", "ChunkResult", "DeadLetter", "Delivery", "Job", "Record", "WorkerBeat"]
 
 
 class Record(faust.Record, abstract=True, serializer="json"):
@@ -80,6 +80,14 @@ class WorkerBeat(Record, namespace="streamapp.beat.v1"):
     chunks: int
     seconds_busy: float
     leaving: bool = False
+
+
+class Cancel(Record, namespace="streamapp.cancel.v1"):
+    """A run has ended otherwise than by success: what model workers hold of it need not be computed."""
+
+    tenant: str
+    job_id: str
+    run: int
 
 
 class DeadLetter(Record, namespace="streamapp.dead-letter.v1"):

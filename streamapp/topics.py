@@ -21,7 +21,8 @@ __all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "su
 
 logger = logging.getLogger(__name__)
 
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
 DEAD_LETTER_DAYS = 30  # as long as topics may be told to keep anything
 MiB = 1024 * 1024
 
@@ -63,6 +64,11 @@ class TopicNames:
         return f"{self.prefix}beats"
 
     @property
+    def cancels(self) -> str:
+        """Runs that have ended while their chunks may be in flight."""
+        return f"{self.prefix}cancels"
+
+    @property
     def dead_letter(self) -> str:
         """Messages that can't be worked on."""
         return f"{self.prefix}dead-letter"
@@ -92,6 +98,7 @@ def specs(settings: Settings, predictors: Iterable[str]) -> list[TopicSpec]:
         TopicSpec(names.notification, kept),
         TopicSpec(names.webhook, kept),
         TopicSpec(names.beats, DAY_MS, partitions=1),
+        TopicSpec(names.cancels, HOUR_MS, partitions=1),
         TopicSpec(names.dead_letter, DEAD_LETTER_DAYS * DAY_MS, max_message_bytes=12 * MiB),
         *(TopicSpec(names.chunks(name), kept, max_message_bytes=2 * MiB) for name in sorted(predictors)),
     ]

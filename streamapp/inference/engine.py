@@ -19,6 +19,7 @@ from streamapp.documents.claim import Blobs
 from streamapp.errors import Permanent, Transient
 from streamapp.inference.batch import Fit, Pending, choose
 from streamapp.inference.devices import Device, is_out_of_memory
+from streamapp.inference.dropped import Dropped
 from streamapp.inference.predict import Runner
 from streamapp.inference.prepare import STOPPED, Preparer
 from streamapp.inference.quarantine import Quarantine
@@ -32,11 +33,12 @@ __all__ = ["Engine", "Outcome"]
 logger = logging.getLogger(__name__)
 
 PAST_DEADLINE = "the job's deadline passed before this item was computed"
+ENDED = "the job ended before this item was computed"
 
 
 class Engine:
     """Runs `predictor` on chunks. `item` is the type of its items; `leave` is called, with a reason, when only a new
-    process can go on. The engines of a process share its `quarantine`.
+    process can go on. The engines of a process share its `quarantine`, and the runs that are `dropped`.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Engine:
         blobs: Blobs,
         leave: Callable[[str], None],
         quarantine: Quarantine | None = None,
+        dropped: Dropped | None = None,
     ) -> None:
         self.predictor = predictor
         self._quarantine = quarantine or Quarantine()
         self._preparer = Preparer(predictor, item, blobs, leave, self._quarantine)
         self._runner = Runner(predictor, leave, self._quarantine)
+        self._dropped = Dropped() if dropped is None else dropped  # an empty one is false
         self._budget = predictor.budget
         self._waiting: list[Pending] = []
         self._open: set[Work] = set()
@@ -95,15 +99,23 @@ class Engine:
             raise Transient(STOPPED)
         if not chunk.items:
             return []
-        if chunk.deadline is not None and chunk.deadline < time.time():
-            return [{"error": PAST_DEADLINE} for _ in chunk.items]
         work = Work(chunk)
         self._open.add(work)
         try:
+            self.drop_unwanted()
             await self._begin(work)
             return await work.done
         finally:
             self._open.discard(work)
+
+    def drop_unwanted(self) -> None:
+        """Answer chunks that nobody waits for any more: what is in the batch that computes now is the last of them."""
+        now = time.time()
+        for work in self._open:
+            if work.run in self._dropped:
+                work.drop(ENDED)
+            elif work.chunk.deadline is not None and work.chunk.deadline < now:
+                work.drop(PAST_DEADLINE)
 
     async def _begin(self, work: Work) -> None:
         """Bring a chunk's items on their way: the suspects among them one by one and alone, likeliest first."""
@@ -122,6 +134,8 @@ class Engine:
     async def _enqueue(self, work: Work, places: Sequence[int], *, alone: bool) -> None:
         """Prepare items and let them wait for a batch; what fails is tried again, but for an ItemError."""
         for attempt in range(1, ATTEMPTS + 1):
+            if work.ended:
+                return
             prepared = await self._preparer.run(work, places, alone=alone)
             self._wait(entry for _, entry in prepared if isinstance(entry, Pending))
             failed = [(place, entry) for place, entry in prepared if isinstance(entry, Exception)]
@@ -142,12 +156,20 @@ class Engine:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
+            self._waiting = self._wanted(self._waiting)
             batch = choose(self._waiting, self._budget)
+            if not batch:
+                continue
             chosen = set(map(id, batch))
             self._waiting = [entry for entry in self._waiting if id(entry) not in chosen]
             fit = Fit()
             await self._compute(batch, fit)
             self._lower(fit.budget(self._budget))
+
+    def _wanted(self, entries: Iterable[Pending]) -> list[Pending]:
+        """Those that are to be computed still: asked whenever a batch is chosen, since they may have waited long."""
+        self.drop_unwanted()
+        return [entry for entry in entries if not entry.chunk.ended]
 
     def _lower(self, budget: int) -> None:
         if budget < self._budget:
@@ -171,8 +193,9 @@ class Engine:
         fit.too_large |= is_out_of_memory(failure)
         logger.info("a batch of %d failed and is halved: %r", len(batch), failure)
         middle = len(batch) // 2
-        await self._compute(batch[:middle], fit)
-        await self._compute(batch[middle:], fit)
+        for half in (batch[:middle], batch[middle:]):
+            if wanted := self._wanted(half):
+                await self._compute(wanted, fit)
 
     def _settle(self, batch: Sequence[Pending], outcomes: Sequence[BaseModel | ItemError]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):

@@ -75,6 +75,8 @@ class Preparer:
         with self._quarantine.journal.at_work([(work.id, place) for place in places]):
             try:
                 for place in places:
+                    if work.ended:  # it was dropped meanwhile
+                        break
                     self._item_since = time.monotonic()
                     prepared.append((place, self._prepare_one(work, place, document, alone)))
             finally:

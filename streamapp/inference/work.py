@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from streamapp.errors import Permanent
+from streamapp.identity import Run
 from streamapp.inference.devices import is_out_of_memory
 from streamapp.inference.suspects import ChunkId
 from streamapp.models import Chunk
@@ -33,14 +34,34 @@ class Work:
         self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
-        """Note one item's outcome, once. Raises what an outcome raises that is none."""
+        """Note one item's outcome, once. Raises what an outcome raises that is none.
+
+        Nothing is noted of a chunk that was dropped while the item was in the batch that computed.
+        """
+        if self.ended:
+            return
         if isinstance(outcome, ItemError):
             self.outcomes[place] = {"error": str(outcome)}
         else:
             self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
         self.left -= 1
-        if not self.left and not self.done.done():
+        if not self.left:
             self.done.set_result(self.outcomes)
+
+    def drop(self, reason: str) -> None:
+        """End it now: what has no outcome yet gets this reason for one."""
+        if not self.ended:
+            self.done.set_result([outcome or {"error": reason} for outcome in self.outcomes])
+
+    @property
+    def ended(self) -> bool:
+        """Whether it needs no outcome any more. Any thread may ask."""
+        return self.done.done()
+
+    @property
+    def run(self) -> Run:
+        """The run that it is of."""
+        return Run(self.chunk.tenant, self.chunk.job_id, self.chunk.run)
 
 
 def retry_s(attempt: int) -> float:

@@ -13,15 +13,18 @@ from contextlib import suppress
 
 from streamapp.documents.claim import Blobs
 from streamapp.errors import InvalidMessage
+from streamapp.identity import Run
 from streamapp.inference.devices import pick_device
+from streamapp.inference.dropped import Dropped
 from streamapp.inference.engine import Engine, Outcome
+from streamapp.inference.hearing import Hearing
 from streamapp.inference.lifeline import say_ready
 from streamapp.inference.quarantine import Quarantine
 from streamapp.leaving import leave
 from streamapp.models import Chunk, ChunkResult, Record, WorkerBeat
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry, item_type
-from streamapp.topics import provision
+from streamapp.topics import TopicNames, provision
 
 __all__ = ["ModelWorker"]
 
@@ -44,6 +47,8 @@ class ModelWorker:
         self._results = results
         self._beats = beats
         self._blobs = Blobs(settings.blobs)
+        self._dropped = Dropped()
+        self._hearing = Hearing(settings.broker, TopicNames(settings.topic_prefix).cancels, self._drop)
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.device = ""
         items = {
@@ -53,7 +58,7 @@ class ModelWorker:
             for predictor in step.predictors
         }
         self._engines: Mapping[str, Engine] = {
-            name: Engine(kind(), items[name], self._blobs, self._leave, quarantine)
+            name: Engine(kind(), items[name], self._blobs, self._leave, quarantine, self._dropped)
             for name, kind in registry.predictors.items()
         }
         self._chunks = 0
@@ -62,6 +67,7 @@ class ModelWorker:
     async def start(self) -> None:
         """Load every model. Returns when this worker can take chunks."""
         await provision(self._settings, self._registry.predictors)
+        self._hearing.start()
         self.device = await asyncio.to_thread(pick_device, self._settings.device, self._settings.torch_threads)
         for name, engine in self._engines.items():
             started = time.monotonic()
@@ -110,8 +116,15 @@ class ModelWorker:
 
     async def stop(self) -> None:
         """Let the models go."""
+        await self._hearing.stop()
         for engine in self._engines.values():
             await engine.close()
+
+    def _drop(self, run: Run) -> None:
+        """A run has ended: what waits of it is answered now, what comes of it later is answered when it comes."""
+        self._dropped.add(run)
+        for engine in self._engines.values():
+            engine.drop_unwanted()
 
     def _leave(self, reason: str) -> None:
         """With what is in work still in the journal: it is what ends this process."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from streamapp.jobs.progress import Progress
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.jobs.together import both
 from streamapp.models import ChunkResult, WorkerBeat
-from streamapp.store import jobs, workers
+from streamapp.store import jobs, rests, workers
 from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
 from streamapp.store.database import Database
 from streamapp.store.sql import AnyRow
@@ -60,7 +61,8 @@ class Collector:
         run = Run(result.tenant, result.job_id, result.run)
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
         complete = await self._database.note(keep_result, key, result.outcomes, result.version)
-        self._progress.windows.back(result.predictor, result.seconds)
+        if any("out" in outcome for outcome in result.outcomes):  # what was dropped was quick for another reason
+            self._progress.windows.back(result.predictor, result.seconds)
         freed = self._progress.top_up([result.predictor])
         await (both(freed, self.reduce(run, result.step, complete)) if complete else freed)
 
@@ -72,29 +74,36 @@ class Collector:
         if (run, step) in self._reducing:
             return  # a result that came twice; the first one is at it
         self._reducing.add((run, step))
-        complete = None
+        complete, began = None, time.monotonic()
         try:
-            outcome = await self._advance(run, step, known)
+            advanced = await self._advance(run, step, known)
         except Permanent as error:
             await self._progress.fail_at(run, step, str(error))
         else:
-            if outcome is not None:
+            if advanced is not None:
+                row, outcome = advanced
+                if isinstance(outcome, Report):
+                    rests.note(row.task, row.size, time.monotonic() - began)
                 complete = await self._progress.take(run, step, outcome)
         finally:
             self._reducing.discard((run, step))
         if complete is not None:
             await self.reduce(run, complete)
 
-    async def _advance(self, run: Run, step: int, known: Complete | None) -> Begun | Report | None:
+    async def _advance(self, run: Run, step: int, known: Complete | None) -> tuple[AnyRow, Begun | Report] | None:
         row = known.row if known else await self._database.read(jobs.get, run)
         if row is None or row.status != "running" or row.step != step or row.unfinished:
             return None
+        if row.deadline is not None and await self._database.read(jobs.is_late, run):
+            await self._progress.expire(run)  # model workers drop what is late, so parts of it may be missing
+            return None
+        assignment = Assignment.of(row)
         if known is not None and known.rows is not None:
-            return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, known.rows)
+            return row, await self._workshop.run_sized(row.size, taskwork.advance, assignment, step, known.rows)
         table = await self._tables.take(row.size)
         try:
             rows = await self._database.read(_results, run, step)
-            return await self._workshop.run_sized(row.size, taskwork.advance, Assignment.of(row), step, rows)
+            return row, await self._workshop.run_sized(row.size, taskwork.advance, assignment, step, rows)
         finally:
             self._tables.give(table)
 

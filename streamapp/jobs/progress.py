@@ -38,11 +38,13 @@ class Progress:
         memory_s: float | None = None,
         chunk_items: int = 64,
         signal: Callable[[Run], None] = lambda run: None,
+        tell: Callable[[Run], None] = lambda run: None,
     ) -> None:
         self._database = database
         self._publisher = publisher
         self._room = room
         self._signal = signal
+        self._tell = tell
         self.memory_s = memory_s
         self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
@@ -79,7 +81,7 @@ class Progress:
     async def fail(self, run: Run, reason: str) -> None:
         """End a job as failed and tell its owner why."""
         logger.warning("job %s failed: %s", run.job, reason)
-        await self._ended(run, await self._database.write(_end, run, "failed", _storable(reason)))
+        await self._cut_short(run, "failed", _storable(reason))
 
     async def fail_at(self, run: Run, step: int | None, reason: str) -> None:
         """End a job as failed that is still at `step` (None: in the queue); one that has gone on is let be."""
@@ -90,14 +92,14 @@ class Progress:
 
     async def expire(self, run: Run) -> None:
         """End a job whose deadline has passed."""
-        late = "its deadline passed before it was done"
-        await self._ended(run, await self._database.write(_end, run, "expired", late))
+        await self._cut_short(run, "expired", "its deadline passed before it was done")
 
     async def cancel(self, run: Run) -> bool:
         """End a job because its owner says so; only its webhook is told. False when it had ended before."""
         due = await self._database.write(_cancel, run)
         if due is not None:
             self._signal(run)
+            self._tell(run)
         await self._ended(run, due or [])
         return due is not None
 
@@ -105,12 +107,18 @@ class Progress:
         """These were cancelled together: tell who waits for them, and give what they leave to others."""
         for run in runs:
             self._signal(run)
+            self._tell(run)
         await self._publisher.deliveries(due)
-        for tenant in sorted({run.tenant for run in runs}):
-            if waiting := await self._database.read(rooms.let_in, tenant, self._room):
-                await self._publisher.jobs(waiting)
         if runs:
+            await self._rooms.add([run.tenant for run in runs])
             await self.top_up(predictors)
+
+    async def _cut_short(self, run: Run, status: str, reason: str) -> None:
+        """End it while chunks of it may fly: model workers are told, and need not compute them."""
+        due = await self._database.write(_end, run, status, reason)
+        if due:
+            self._tell(run)
+        await self._ended(run, due)
 
     async def _ended(self, run: Run, due: Sequence[Due]) -> None:
         """Publish what an end brings: deliveries, and the tenant's next job when one waits for room.

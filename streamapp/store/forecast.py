@@ -6,32 +6,34 @@ model workers, and what usually follows. How fast the models are, the workers' b
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, func, select
 
-from streamapp.store import workers
 from streamapp.store.chunks import FLYING
 from streamapp.store.credits import weight_of
 from streamapp.store.estimate import Load, Span, estimate
 from streamapp.store.habits import Habit, Usual, habits
 from streamapp.store.schema import chunks, clock, jobs, tenants
+from streamapp.store.speed import items_a_second
 from streamapp.store.sql import AnyRow
+from streamapp.store.turns import Key, key_of, turns_s
 
 __all__ = ["Outlook", "forecast", "outlook"]
 
-FRESH_S = 0.5  # how old an answer may be
-COSTS = 20  # and at least this many times what it took to find
+FRESH_S = 0.15  # how old an answer may be
+COSTS, NEWS_COSTS = 20, 5  # and at least this many times what it took to find; for a job that it does not know
 SHORTEST_S = 0.05
 TOGETHER_S = 0.05  # credits that are given one right after the other
-BATCH = 64  # items: what a newcomer waits for at each turn
+BATCH = 64  # items, roughly: what is computed together ends together
 
-Key = tuple[str, str, int]
-_kept: WeakKeyDictionary[Engine, tuple[float, float, dict[Key, Outlook]]] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Engine, _Look] = WeakKeyDictionary()
 _one = threading.Lock()
 
 
@@ -43,12 +45,32 @@ class Outlook:
     eta_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was seen at that moment of `time.monotonic`, and the seconds it cost; `cheapest` of it and the one before:
+    a single one may have waited for a processor.
+    """
+
+    at: float = -math.inf
+    cost: float = 0.0
+    cheapest: float = 0.0
+    known: dict[Key, Outlook] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Flight:
     """What of a job is at the model workers: items, and the moment at which the last of them got its credit."""
 
     items: int = 0
     last: float = 0.0
+
+
+class _Aloft(NamedTuple):
+    """A chunk that flies: when it got its credit, its items, and whether it got one because its job came just then."""
+
+    at: float
+    size: int
+    newcomer: bool
 
 
 @dataclass(slots=True)
@@ -59,7 +81,7 @@ class _State:
     flying: dict[Key, _Flight]
     stored: dict[Key, float]
     habits: dict[str, Habit]
-    queue: list[tuple[float, int]] = field(default_factory=list)  # what flies, by when it got its credit
+    queue: list[_Aloft] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
@@ -73,9 +95,21 @@ class _State:
         """
         if not self.queue:
             return 0.0
-        since = max(at for at, _ in self.queue) if self.full else min(at for at, _ in self.queue)
-        items = sum(size for at, size in self.queue if moment is None or at <= moment + TOGETHER_S)
-        return max(0.0, items / rate - max(0.0, self.now - since))
+        given = [each.at for each in self.queue if not each.newcomer] if self.full else []
+        since = max(given) if given else min(each.at for each in self.queue)
+        whole = sum(each.size for each in self.queue)
+        items = sum(each.size for each in self.queue if moment is None or each.at <= moment + TOGETHER_S)
+        items = min(whole, max(1, round(items / BATCH)) * BATCH)  # of the oldest chunk a part may be computed already
+        least = min(items, BATCH) / 4 / rate  # it is not done, or it would not be here
+        return max(least, items / rate - max(0.0, self.now - since))
+
+    def turns_s(self) -> dict[Key, float]:
+        """Seconds of others' work that gets credits before a newcomer's first."""
+        if not self.queue or not self.rate or not self.full:
+            return {}
+        waiting = [row for row in self.active if row.waiting or row.status == "queued"]
+        credit_s = sum(each.size for each in self.queue) / len(self.queue) / self.rate
+        return turns_s(waiting, self.flying, credit_s)
 
 
 def outlook(connection: Connection, row: AnyRow, room: int = 0) -> Outlook:
@@ -84,68 +118,70 @@ def outlook(connection: Connection, row: AnyRow, room: int = 0) -> Outlook:
         return Outlook(None, None)
     key = (row.tenant, row.id, row.run)
     with _one:
-        seen, cost, known = _kept.get(connection.engine, (0.0, 0.0, {}))
-        age = time.monotonic() - seen
-        there = key in known and (known[key].position is None) == (row.status == "running")
-        if age > max(FRESH_S, COSTS * cost) or (not there and age > COSTS * cost):
-            seen = time.monotonic()
-            known = forecast(connection, room)
-            _kept[connection.engine] = (seen, time.monotonic() - seen, known)
-    return known.get(key, Outlook(None, None))
+        look = _kept.get(connection.engine, _Look())
+        known, age = look.known.get(key), time.monotonic() - look.at
+        there = known is not None and (known.position is None) == (row.status == "running")
+        if age > (max(FRESH_S, COSTS * look.cheapest) if there else NEWS_COSTS * look.cheapest):
+            look = _kept[connection.engine] = _again(connection, room, look)
+            known, age = look.known.get(key), 0.0
+    if known is None or known.eta_s is None:
+        return known or Outlook(None, None)
+    return Outlook(known.position, _rounded(known.eta_s - age))
+
+
+def _again(connection: Connection, room: int, before: _Look) -> _Look:
+    began = time.monotonic()
+    known = forecast(connection, room)
+    cost = time.monotonic() - began
+    return _Look(began, cost, min(cost, before.cost), known)
 
 
 def forecast(connection: Connection, room: int = 0) -> dict[Key, Outlook]:
     """The outlook of every job that is queued or running."""
     state = _look(connection)
-    usual = {_key(row): _usual(state, row) for row in state.active}
+    usual = {key_of(row): _usual(state, row) for row in state.active}
     held = _held(state.active, room)
-    loads = [_load(state, row, usual[_key(row)], held[_key(row)]) for row in state.active]
+    loads = [_load(state, row, usual[key_of(row)], held[key_of(row)]) for row in state.active]
     spans = estimate(loads, state.rate or 1.0)
     line = [row for row in state.active if row.status == "queued"]
-    line.sort(key=lambda row: (held[_key(row)], spans[_key(row)].start_s, row.created_at, row.id))
-    places = {_key(row): place for place, row in enumerate(line, 1)}
-    turns = _turns(state)
+    line.sort(key=lambda row: (held[key_of(row)], spans[key_of(row)].start_s, row.created_at, row.id))
+    places = {key_of(row): place for place, row in enumerate(line, 1)}
+    turns = state.turns_s()
     return {
         key: Outlook(places.get(key), _eta_s(state, row, usual[key], spans[key], turns.get(key, 0.0)))
         for row in state.active
-        for key in (_key(row),)
+        for key in (key_of(row),)
     }
-
-
-def _key(row: AnyRow) -> Key:
-    return (row.tenant, row.id, row.run)
 
 
 def _look(connection: Connection) -> _State:
     names = ("tenant", "id", "run", "task", "size", "priority", "status", "created_at", "started_at")
     counts = ("done", "total", "waiting", "unfinished")
     query = (
-        select(*(jobs.c[name] for name in (*names, *counts)), tenants.c.weight, tenants.c.running)
+        select(
+            *(jobs.c[name] for name in (*names, *counts)), *(tenants.c[name] for name in ("weight", "running", "turn"))
+        )
+        .add_columns(tenants.c.served.label("tenant_served"))
         .join(tenants, tenants.c.tenant == jobs.c.tenant)
         .where(jobs.c.status.in_(("queued", "running")))
         .order_by(jobs.c.created_at, jobs.c.id)
     )
     active = connection.execute(query).all()
     known = habits(connection, sorted({row.tenant for row in active}))
-    state = _State(connection.execute(select(clock())).scalar_one(), _rate(connection), active, {}, {}, known)
+    state = _State(connection.execute(select(clock())).scalar_one(), items_a_second(connection), active, {}, {}, known)
+    started = {key_of(row): row.started_at for row in active}
     its = (chunks.c.tenant, chunks.c.job, chunks.c.run)
     aloft = select(*its, chunks.c.size, chunks.c.flying_at).where(chunks.c.state == FLYING)
     for tenant, job, run, size, since in connection.execute(aloft):
         flight = state.flying.setdefault((tenant, job, run), _Flight())
         flight.items, flight.last = flight.items + size, max(flight.last, since)
-        state.queue.append((since, size))
+        state.queue.append(_Aloft(since, size, since - (started.get((tenant, job, run)) or 0.0) < TOGETHER_S))
     for row in active:
         if row.status == "running" and not row.unfinished:
             mine = (chunks.c.tenant == row.tenant, chunks.c.job == row.id, chunks.c.run == row.run)
             last = connection.execute(select(func.max(chunks.c.stored_at)).where(*mine)).scalar_one()
-            state.stored[_key(row)] = state.now if last is None else last
+            state.stored[key_of(row)] = state.now if last is None else last
     return state
-
-
-def _rate(connection: Connection) -> float | None:
-    """Items a second that the models compute while they compute; None before the first batch."""
-    alive = [row for row in workers.alive(connection) if row.seconds_busy and row.items_done]
-    return sum(row.items_done / row.seconds_busy for row in alive) or None
 
 
 def _usual(state: _State, row: AnyRow) -> Usual:
@@ -159,13 +195,13 @@ def _held(active: Sequence[AnyRow], room: int) -> dict[Key, bool]:
     found = {}
     for row in sorted(active, key=lambda row: row.status == "queued"):  # those are by age, and stay so
         limit = room if row.running is None else row.running
-        found[_key(row)] = bool(limit) and row.status == "queued" and taken.get(row.tenant, 0) >= limit
+        found[key_of(row)] = bool(limit) and row.status == "queued" and taken.get(row.tenant, 0) >= limit
         taken[row.tenant] = taken.get(row.tenant, 0) + 1
     return found
 
 
 def _load(state: _State, row: AnyRow, usual: Usual, held: bool) -> Load[Key]:
-    key = _key(row)
+    key = key_of(row)
     flying = state.flying.get(key)
     items = float(row.total - row.done - (flying.items if flying else 0))
     if row.status == "queued":
@@ -175,27 +211,8 @@ def _load(state: _State, row: AnyRow, usual: Usual, held: bool) -> Load[Key]:
     return Load(key, row.tenant, max(0.0, items), weight_of(row.priority), row.weight, held)
 
 
-def _turns(state: _State) -> dict[Key, float]:
-    """Seconds until a newcomer's first credit: the tenant's go to the smallest, the oldest and the rest."""
-    waiting = [row for row in state.active if row.waiting or row.status == "queued"]
-    weights = {row.tenant: row.weight for row in waiting}
-    sizes = [size for _, size in state.queue]
-    if not sizes or not state.rate or not state.full:
-        return {}
-    credit_s = sum(sizes) / len(sizes) / state.rate * sum(weights.values())  # between two of a tenant of weight 1
-    turns: dict[Key, float] = {}
-    for tenant, weight in weights.items():
-        mine = [row for row in waiting if row.tenant == tenant]
-        new = [row for row in mine if not row.done and _key(row) not in state.flying]
-        each_s = credit_s / weight * (1 if len(new) == len(mine) else 2)
-        by_size = {_key(row): at for at, row in enumerate(sorted(new, key=lambda row: (row.size, row.created_at)))}
-        for at, row in enumerate(new):  # by age
-            turns[_key(row)] = each_s * (0.5 + (at + by_size[_key(row)]) / 2)
-    return turns
-
-
 def _eta_s(state: _State, row: AnyRow, usual: Usual, span: Span, turn_s: float) -> float | None:
-    key = _key(row)
+    key = key_of(row)
     if key in state.stored:
         return _rounded(usual.rest_s - (state.now - state.stored[key]))
     if state.rate is None or (row.status == "queued" and usual.items is None):

@@ -23,13 +23,14 @@ from streamapp.store.numbering import feed_number
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
-__all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_running", "overdue", "waiting_for"]
+__all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_late", "is_running", "overdue", "waiting_for"]
 
 ACTIVE = ("queued", "running")
 AT_ONCE = 500  # runs in a statement
 
 GET = select(jobs).where(of_run(jobs))
 LOCK = GET.with_for_update()
+LATE = select(jobs.c.id).where(of_run(jobs), jobs.c.deadline < clock())
 FIND = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job"))
 STILL = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(
     tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_(bindparam("keys", expanding=True)), jobs.c.status.in_(ACTIVE)
@@ -83,6 +84,11 @@ def end(connection: Connection, /, run: Run, status: str, error: str | None = No
     if changed:
         connection.execute(DROP if status == "succeeded" else DROP_OPEN, its(run))
     return changed == 1
+
+
+def is_late(connection: Connection, run: Run) -> bool:
+    """Whether that run's deadline has passed."""
+    return connection.execute(LATE, its(run)).one_or_none() is not None
 
 
 def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequence[AnyRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import shutil
 import tempfile
@@ -9,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -17,6 +18,7 @@ from streamapp.identity import Run
 from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.store import jobs as job_rows
 from streamapp.store.chunks import begin_step
+from streamapp.store.credits import weight_of
 from streamapp.store.database import Database
 from streamapp.store.schema import chunks, jobs, tenants
 from streamapp.store.sql import AnyRow
@@ -32,7 +34,7 @@ def named(row: AnyRow) -> Run:
 
 
 class Credits(RuleBasedStateMachine):
-    """Jobs come, fly, land, go on to a next step and end; workers come and go; weights change."""
+    """Jobs come, fly, land, go on to a next step and end; workers come, go and die; weights change; some are late."""
 
     migrated: Path
 
@@ -42,6 +44,7 @@ class Credits(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{shutil.copy(self.migrated, self.folder)}")
         self.lanes = 1
         self.flying: dict[str, list[AnyRow]] = {name: [] for name in PREDICTORS}
+        self.gone: list[AnyRow] = []  # landed, or of a run that has ended; whoever had them in work may answer yet
         self.most = dict.fromkeys(PREDICTORS, 0)  # fewer workers take nothing back that flies
 
     @rule(
@@ -73,6 +76,15 @@ class Credits(RuleBasedStateMachine):
         for _ in range(data.draw(st.integers(0, len(mine)))):
             row = mine.pop(data.draw(st.integers(0, len(mine) - 1)))
             land(self.database, [row] * data.draw(st.integers(1, 2)))
+            self.gone.append(row)
+
+    @precondition(lambda self: self.gone)
+    @rule(data=st.data())
+    def late(self, data: st.DataObject) -> None:
+        """A worker that died had computed it, or another did meanwhile: a result that was there, or of an ended run."""
+        before = [rows_of(self.database, table) for table in (chunks, jobs)]
+        land(self.database, data.draw(st.lists(st.sampled_from(self.gone), min_size=1, max_size=4)))
+        assert [rows_of(self.database, table) for table in (chunks, jobs)] == before
 
     @rule(lanes=st.integers(1, 3))
     def workers(self, lanes: int) -> None:
@@ -85,12 +97,13 @@ class Credits(RuleBasedStateMachine):
         put(self.database, tenants, {"tenant": tenant}, weight=weight)
 
     @precondition(lambda self: any(self.flying.values()))
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        """A job that flies is cancelled; its credits are free."""
+    @rule(data=st.data(), status=st.sampled_from(("cancelled", "expired", "failed")))
+    def cancel(self, data: st.DataObject, status: str) -> None:
+        """A job that flies is cut short; its credits are free, while workers are still at its chunks."""
         row = data.draw(st.sampled_from([row for rows in self.flying.values() for row in rows]))
-        self.database.write_sync(job_rows.end, named(row), "cancelled")
+        assert self.database.write_sync(job_rows.end, named(row), status)
         for rows in self.flying.values():
+            self.gone += [each for each in rows if each.job == row.job]
             rows[:] = [each for each in rows if each.job != row.job]
 
     @rule(count=st.integers(1, 5), on=st.booleans())
@@ -151,6 +164,44 @@ def tick(database: Database, credits: int = CREDITS_PER_WORKER) -> list[AnyRow]:
     return fly(database, credits)
 
 
+KINDS = st.tuples(st.sampled_from(TENANTS), st.integers(1, 3), st.integers(-1, 1))
+OTHERS = 4
+
+
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(mine=KINDS, theirs=st.lists(KINDS, min_size=1, max_size=4), before=st.integers(0, 12))
+@example(mine=("anna", 3, 0), theirs=[("anna", 1, 0)], before=0)  # newcomers of its own tenant without end
+@example(mine=("anna", 2, -1), theirs=[("anna", 2, 1), ("ben", 1, 1)], before=6)
+def test_no_job_starves_whatever_comes(
+    database: Database, mine: tuple[str, int, int], theirs: list[tuple[str, int, int]], before: int
+) -> None:
+    """I expect any job to go on, at the latest when all others have had their shares, while others come without end."""
+    for row in rows_of(database, jobs, status="running"):
+        database.write_sync(job_rows.end, Run(row.tenant, row.id, row.run), "cancelled")
+    kinds = itertools.cycle(theirs)
+
+    def crowd(waiting: int) -> None:
+        while len([row for row in rows_of(database, jobs, status="running") if row.waiting]) < waiting:
+            tenant, count, priority = next(kinds)
+            running(database, count, tenant, priority=priority)
+
+    for _ in range(before):
+        crowd(OTHERS)
+        tick(database, 2)
+    tenant, left, priority = mine
+    run = running(database, left, tenant, priority=priority)
+    share = max(weight_of(each[2]) for each in (mine, *theirs)) / weight_of(priority)
+    longest = len(TENANTS) * 2 * (OTHERS + 1) * (1 + share)  # every other credit is for newcomers
+    since = 0
+    while left:
+        crowd(OTHERS + 1)
+        tick(database, 2)
+        now = row_of(database, jobs, id=run.job).waiting
+        since = 0 if now < left else since + 1
+        left = now
+        assert since <= longest
+
+
 @pytest.mark.parametrize("same_tenant", [False, True])
 def test_a_short_job_beside_fifty_books(database: Database, same_tenant: bool) -> None:
     """I expect short jobs, one for every four results, to fly after two credits each beside 50 books of 100 chunks."""
@@ -209,12 +260,12 @@ def test_shares_follow_weights_at_every_moment(database: Database) -> None:
         running(database, chunks=200, tenant=name)
         put(database, tenants, {"tenant": name}, weight=weight)
     had: Counter[str] = Counter()
-    for given in range(1, 121):
+    for number in range(1, 121):
         rows = fly(database, 1)
         had.update(row.tenant for row in rows)
         land(database, rows)
         for name, weight in weights.items():
-            assert abs(had[name] - given * weight / 8) <= 2, (given, had)
+            assert abs(had[name] - number * weight / 8) <= 2, (number, had)
 
 
 @pytest.mark.parametrize("chunks_of_other", [1, 100])

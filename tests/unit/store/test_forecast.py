@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,18 +24,20 @@ from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
 from streamapp.store import jobs as job_rows
-from streamapp.store import workers
+from streamapp.store import rests, speed, workers
 from streamapp.store.chunks import NewChunk, begin_step
 from streamapp.store.database import Database
 from streamapp.store.estimate import Load, estimate
 from streamapp.store.forecast import forecast
 from streamapp.store.schema import jobs, tenants
+from streamapp.store.turns import Key
 from tests.unit.store.rows import fly, land, put, reserved, row_of, running, some_chunks
 
 EPOCH = 2440587.5
 START = 1_700_000_000.0
 RATE = 300.0  # items a second
 BEAT_S = 2.0
+BATCH = 64  # items
 
 
 class World:
@@ -82,7 +85,10 @@ class World:
         self.queue += fly(self.database, CREDITS_PER_WORKER)
         if self.queue and not self.busy:
             self.busy = True
-            batch, self.queue = self.queue[:2], self.queue[2:]
+            fit = 1  # as many whole chunks as the budget of a batch holds
+            while sum(row.size for row in self.queue[: fit + 1]) <= BATCH and fit < len(self.queue):
+                fit += 1
+            batch, self.queue = self.queue[:fit], self.queue[fit:]
             seconds = 0.01 + sum(row.size * self.cost[row.job] for row in batch) / RATE
             self.at(self.now + seconds, lambda: self.computed(batch, seconds))
 
@@ -114,7 +120,9 @@ class World:
 
 @contextmanager
 def world(migrated: Path, folder: Path, seed: int) -> Iterator[World]:
-    """A world of its own, whose database tells its time."""
+    """A world of its own, whose database tells its time, in a process that has seen nothing before."""
+    rests.forget()
+    speed.forget()
     folder.mkdir()
     database = Database(f"sqlite:///{shutil.copy(migrated, folder / 'store.db')}")
     made = World(database, seed)
@@ -212,7 +220,7 @@ def test_an_outlook_is_shared_and_not_stale(database: Database, monkeypatch: pyt
     looks: list[int] = []
     real = module.forecast
 
-    def counted(connection: Connection, room: int = 0) -> dict[module.Key, module.Outlook]:
+    def counted(connection: Connection, room: int = 0) -> dict[Key, module.Outlook]:
         looks.append(room)
         return real(connection, room)
 
@@ -230,6 +238,20 @@ def test_an_outlook_is_shared_and_not_stale(database: Database, monkeypatch: pyt
     ended = row_of(database, jobs, id=runs[1].job)
     assert database.read_sync(module.outlook, ended) == module.Outlook(None, None)
     assert len(looks) == 2
+
+
+def test_an_outlook_that_is_kept_grows_older(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect seconds left that were found a while ago to be fewer by that while, and never none at all."""
+    monkeypatch.setattr(module, "FRESH_S", 60.0)
+    run = running(database)
+    key = (run.tenant, run.job, run.run)
+    monkeypatch.setattr(module, "forecast", lambda connection, room: {key: module.Outlook(None, 9.0)})
+    row, now = row_of(database, jobs, id=run.job), 1000.0
+    monkeypatch.setattr("streamapp.store.forecast.time", SimpleNamespace(monotonic=lambda: now))
+    said = []
+    for now in (1000.0, 1002.5, 1008.0, 1050.0):  # noqa: B007 - the clock reads it
+        said.append(database.read_sync(module.outlook, row).eta_s)
+    assert said == [9.0, 6.5, 1.0, module.SHORTEST_S]
 
 
 LOADS = st.lists(
