@@ -26,7 +26,7 @@ def test_did_anna_get_her_mail(deployment: Deployment) -> None:
     """By her address: her job, and its e-mail as sent; by the state of the e-mail too; and the command says it."""
     anna = f"anna.{uuid.uuid4().hex[:8]}@localhost"
     job = deployment.submit({**TEXT, "email": anna})
-    until(lambda: found(deployment, email=anna, delivery="sent"), 30, "her mail")
+    until(lambda: found(deployment, email=anna, delivery="sent"), 90, "her mail")
 
     (mine,) = found(deployment, email=anna, status="succeeded,failed")
     assert (mine["id"], mine["email"]) == (job, anna)

@@ -8,14 +8,13 @@ from typing import Any
 
 from streamapp.testing.deployment import Deployment, until
 
-WAIT = {"Prefer": "wait=30"}
 MANY = {"task": "echo", "text": "x" * 6000, "params": {"chunk": 1}}
 NOBODYS = "3f2b8a54-6f4a-4347-88df-88630e4e5895"
 
 
 def cancelled(deployment: Deployment, **fields: Any) -> str:
     """A job that was cancelled while it ran or waited."""
-    job = deployment.submit({**MANY, "text": "x" * 600_000, **fields})
+    job = deployment.submit({**MANY, "text": "x" * 60_000, **fields})
     assert deployment.http.delete(f"/v1/jobs/{job}").json()["status"] == "cancelled"
     return job
 
@@ -23,7 +22,7 @@ def cancelled(deployment: Deployment, **fields: Any) -> str:
 def test_a_cancelled_job_runs_again(deployment: Deployment) -> None:
     """It succeeds at run 2, its mail comes once, and its first request names it still."""
     to, key = f"again.{uuid.uuid4().hex[:8]}@localhost", {"Idempotency-Key": uuid.uuid4().hex}
-    body = {**MANY, "text": "x" * 300_000, "email": to}
+    body = {**MANY, "text": "x" * 30_000, "email": to}
     job = deployment.submit(body, **key)
     assert deployment.http.delete(f"/v1/jobs/{job}").json()["status"] == "cancelled"
 
@@ -32,9 +31,9 @@ def test_a_cancelled_job_runs_again(deployment: Deployment) -> None:
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{job}"
     assert (answer.json()["run"], answer.json()["status"], answer.json()["error"]) == (2, "queued", None)
-    done = deployment.finished(job, 60)
+    done = deployment.finished(job, 90)
     assert (done["status"], done["run"], done["report"]["text"]) == ("succeeded", 2, body["text"])
-    until(lambda: all(each["state"] == "sent" for each in deployment.job(job)["deliveries"]), 30, "its deliveries")
+    until(lambda: all(each["state"] == "sent" for each in deployment.job(job)["deliveries"]), 60, "its deliveries")
     assert len([mail for mail in deployment.mails(1) if mail["To"] == to]) == 1
     same = deployment.http.post("/v1/jobs", json=body, headers=key)
     assert (same.status_code, same.json()["id"], same.json()["status"]) == (202, job, "succeeded")
@@ -42,7 +41,8 @@ def test_a_cancelled_job_runs_again(deployment: Deployment) -> None:
 
 def test_what_can_not_be_tried_again(deployment: Deployment) -> None:
     """409 with the reason for what has succeeded or runs, 404 for what is not there, 422 for what is not right."""
-    done = deployment.http.post("/v1/jobs", json={"task": "echo", "text": "A line."}, headers=WAIT).json()["id"]
+    done = deployment.submit({"task": "echo", "text": "A line."})
+    deployment.finished(done, 90)
     answer = deployment.http.post(f"/v1/jobs/{done}/retry")
     assert answer.status_code == 409
     assert "has succeeded" in answer.json()["detail"]
