@@ -173,24 +173,24 @@ def test_given_up_and_redriven(running: Deployment) -> None:
     assert {headers["webhook-id"] for headers, _ in thread.receiver.got} == {found["id"]}
 
 
-def test_a_worker_that_dies_around_a_webhook(broker: str, tmp_path: Path) -> None:
-    """I expect it to arrive all the same, at each point on its way; repeated only under its id."""
+@pytest.mark.parametrize("point", ["send.before.{}webhook", "webhook.after"])
+def test_a_worker_that_dies_around_a_webhook(point: str, broker: str, tmp_path: Path) -> None:
+    """I expect it to arrive all the same, with the same body, and repeated only under its id."""
     faults = tmp_path / "faults"
     faults.mkdir()
     settings = SETTINGS | {"STREAMAPP_WEBHOOK_TIMEOUT_S": "2", VARIABLE: str(faults)}
     with ReceiverThread() as thread, Deployment(broker, tmp_path, settings) as deployment:
-        for point in ("send.before.{}webhook", "webhook.after"):
-            (faults / point.format(deployment.prefix)).touch()
-            thread.receiver.got.clear()
-            job = submit(deployment, thread.url)
-            assert deployment.process is not None
-            assert deployment.process.wait(60) == 128 + signal.SIGKILL, point
-            assert not list(faults.iterdir())
-            deployment.start()
-            found = settled(deployment, job, "sent", 90)
-            assert {headers["webhook-id"] for headers, _ in thread.receiver.got} == {found["id"]}
-            assert len(thread.receiver.got) == (2 if point == "webhook.after" else 1)
-            assert len({body for _, body in thread.receiver.got}) == 1
+        (faults / point.format(deployment.prefix)).touch()
+        job = submit(deployment, thread.url)
+        assert deployment.process is not None
+        assert deployment.process.wait(60) == 128 + signal.SIGKILL
+        assert not list(faults.iterdir())
+        deployment.start()
+        found = settled(deployment, job, "sent", 90)
+        got = thread.receiver.got
+    assert {headers["webhook-id"] for headers, _ in got} == {found["id"]}
+    assert len(got) == (2 if point == "webhook.after" else 1)
+    assert len({body for _, body in got}) == 1
 
 
 def test_a_url_that_may_not_be_called(running: Deployment) -> None:
