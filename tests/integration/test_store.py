@@ -27,11 +27,13 @@ from streamapp.tasks.contract import Report
 from tests.integration import postgresql
 from tests.unit.store import (
     test_credits,
+    test_keys,
     test_leases,
     test_ledger,
     test_memory,
     test_migrations,
     test_outbox,
+    test_paused,
     test_reservations,
     test_steps,
     test_suspects,
@@ -40,11 +42,13 @@ from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, runni
 
 SHARED: tuple[ModuleType, ...] = (
     test_credits,
+    test_keys,
     test_leases,
     test_ledger,
     test_memory,
     test_migrations,
     test_outbox,
+    test_paused,
     test_reservations,
     test_steps,
     test_suspects,
