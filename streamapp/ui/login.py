@@ -15,6 +15,8 @@ from streamapp.ui.views import html
 
 __all__ = ["LoginViews"]
 
+LONGEST_FORM = 8192
+
 
 @dataclass(frozen=True, slots=True)
 class LoginViews:
@@ -31,6 +33,7 @@ class LoginViews:
     async def log_in(self, request: web.Request) -> web.Response:
         """POST /login: the cookie, if the key is one, and on to the page that was asked for."""
         refuse_other_sites(request, self.link_base)
+        _check_size(request)
         form = await request.post()
         key, after = str(form.get("key", "")).strip(), _own(str(form.get("next", "/")))
         login = await self.keyring.log_in(key)
@@ -49,6 +52,14 @@ class LoginViews:
         response = web.HTTPSeeOther("/login")
         response.del_cookie(COOKIE, httponly=True, samesite="Strict")
         raise response
+
+
+def _check_size(request: web.Request) -> None:
+    """Who has no key yet sends no more than a form with one. Raises `Refused`."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Refused(415, "Send the form as the login page does.", field="Content-Type")
+    if request.content_length is None or request.content_length > LONGEST_FORM:
+        raise Refused(413, f"The login form has {LONGEST_FORM} bytes at most.", field="body")
 
 
 def _own(path: str) -> str:

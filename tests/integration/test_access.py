@@ -204,6 +204,13 @@ def test_logging_in_and_out(guarded: Deployment) -> None:
         assert stolen.status_code == 401
 
 
+def test_the_login_takes_a_small_form_only(stranger: httpx.Client) -> None:
+    """Whoever has no key can't make the worker read much."""
+    assert stranger.post("/login", data={"key": "x" * 10_000}).status_code == 413
+    assert stranger.post("/login", files={"key": b"x"}).status_code == 415
+    assert stranger.post("/login", json={"key": "x"}).status_code == 415
+
+
 @pytest.mark.parametrize("after", ["//evil.example", "/\\evil.example", "https://evil.example", "evil", ""])
 def test_logging_in_leads_nowhere_else(guarded: Deployment, after: str) -> None:
     """The page to go on to is one of this site's."""

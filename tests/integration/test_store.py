@@ -27,12 +27,14 @@ from streamapp.tasks.contract import Report
 from tests.integration import postgresql
 from tests.unit.store import (
     test_credits,
+    test_keys,
     test_leases,
     test_ledger,
     test_listing,
     test_memory,
     test_migrations,
     test_outbox,
+    test_paused,
     test_reservations,
     test_retrying,
     test_steps,
@@ -43,12 +45,14 @@ from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, runni
 
 SHARED: tuple[ModuleType, ...] = (
     test_credits,
+    test_keys,
     test_leases,
     test_ledger,
     test_listing,
     test_memory,
     test_migrations,
     test_outbox,
+    test_paused,
     test_reservations,
     test_retrying,
     test_steps,

@@ -93,6 +93,15 @@ def test_settings_are_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert Settings().store_url.startswith("postgresql+psycopg://")
 
 
+def test_who_may_is_said() -> None:
+    """The worker listens on every address of its container, and would not start otherwise; ports are this host's."""
+    environment = SERVICES["jobs"]["environment"]
+    assert environment["STREAMAPP_WEB_HOST"] == "0.0.0.0"
+    assert environment["STREAMAPP_KEYS"] == "${STREAMAPP_KEYS:-off-and-anyone-may-use-this}"
+    for name in OURS:
+        assert SERVICES[name]["environment"]["STREAMAPP_API_KEY"] == "${STREAMAPP_API_KEY:-}"
+
+
 def test_the_workers_share_what_they_must() -> None:
     """One image, one broker, and one place for documents, which is mounted in both."""
     jobs, model = (SERVICES[name] for name in OURS)
