@@ -138,8 +138,8 @@ async def test_a_job_is_followed_to_its_end(database: Database, tmp_path: Path) 
 
 async def test_a_stream_says_where_it_begins(database: Database, tmp_path: Path) -> None:
     """Cut before the first event: I expect to be told what happened meanwhile when I come back with that id."""
-    run = running(database, 1, id=ID)
-    async with site(database, tmp_path) as here:
+    run = reserved(database, id=ID)
+    async with site(database, tmp_path, beat_s=1.0) as here:
         answer = await here.open("/v1/events")
         opening = await anext(blocks(answer))
         answer.close()
