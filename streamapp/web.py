@@ -60,7 +60,10 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path, what answers its methods, and what they need of a key; whether its POST and PUT take new jobs."""
+    """A path, what answers its methods, and what they need of a key.
+
+    `sends`: its POST and PUT take new jobs; `told`: it is described, and not another spelling of what is.
+    """
 
     path: str
     name: str
@@ -68,6 +71,7 @@ class Route:
     cors: bool = False
     needs: Mapping[str, Need] = field(default_factory=lambda: USUAL)
     sends: bool = False
+    told: bool = True
 
 
 def routes(
@@ -94,9 +98,8 @@ def routes(
     cors = {origin: _cors() for origin in settings.cors_origins}
     for route in every:
         app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
-        if (
-            route.cors and "get" in route.methods and "head" not in route.methods
-        ):  # Faust leaves HEAD out where it sets up CORS
+        # Faust leaves HEAD out where it sets up CORS
+        if route.cors and "get" in route.methods and "head" not in route.methods:
             server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
 
 
@@ -120,9 +123,8 @@ def _api(api: Api) -> list[Route]:
 def _jobs(jobs: Jobs, api: Api) -> list[Route]:
     results = jobs.results
     return [
-        Route(
-            "/v1/jobs/cancel", "cancel-jobs", {"post": jobs.bulk.cancel_jobs}, needs=ADMIN
-        ),  # before what takes any id
+        # before what takes any id
+        Route("/v1/jobs/cancel", "cancel-jobs", {"post": jobs.bulk.cancel_jobs}, needs=ADMIN),
         Route("/v1/jobs/retry", "retry-jobs", {"post": jobs.bulk.retry_jobs}, needs=ADMIN),
         Route("/v1/audit", "audit", {"get": jobs.bulk.list_audit}, needs=ADMIN),
         Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True, sends=True),
@@ -130,7 +132,7 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
         Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),
         Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
         Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
-        Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True),
+        Route("/v1/jobs/{job_id}/report.{suffix}", "report-as", {"get": results.get_report}, cors=True, told=False),
         Route("/v1/jobs/{job_id}/partial", "partial", {"get": results.get_partial}, cors=True),
         Route("/v1/jobs/{job_id}/plot", "plot", {"get": results.get_plot}, cors=True),
         Route("/v1/jobs/{job_id}/attachments/{position}", "attachment", {"get": results.get_attachment}, cors=True),
@@ -141,10 +143,15 @@ def _streams(streams: Streams) -> list[Route]:
     """HEAD has handlers of its own: it must not open a stream."""
     return [
         Route(
-            "/v1/jobs/{job_id}/events", "job-events", {"get": streams.of_job, "head": streams.head_of_job}, cors=True
+            "/v1/jobs/{job_id}/events",
+            "job-events",
+            {"get": streams.job_events, "head": streams.head_of_job},
+            cors=True,
         ),
-        Route("/v1/events", "events", {"get": streams.of_tenant, "head": streams.head}, cors=True),
-        Route("/v1/notifications/stream", "inbox-stream", {"get": streams.of_inbox, "head": streams.head}, cors=True),
+        Route("/v1/events", "events", {"get": streams.tenant_events, "head": streams.head}, cors=True),
+        Route(
+            "/v1/notifications/stream", "inbox-stream", {"get": streams.inbox_events, "head": streams.head}, cors=True
+        ),
     ]
 
 
@@ -202,7 +209,7 @@ def _login(login: LoginViews) -> list[Route]:
 
 
 def _calls(routes: list[Route]) -> Iterator[Call]:
-    for route in routes:
+    for route in (route for route in routes if route.told):
         for method, handler in route.methods.items():
             if method == "head":
                 continue  # as GET, without a body (RFC 9110, 9.3.2)

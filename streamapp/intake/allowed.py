@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import LONGEST_PAGE, PAGE, as_json
+from streamapp.intake.operation import Answer, operation
 from streamapp.intake.prefer import LONGEST_WAIT_S
 from streamapp.intake.service import KEY_LENGTH
 from streamapp.intake.submission import HIGHEST_PRIORITY, LONGEST_DEADLINE, LONGEST_NAME, LOWEST_PRIORITY
@@ -38,7 +39,7 @@ class LimitsResource(BaseModel):
     """What is allowed. Where null stands for a number, there is no such limit."""
 
     body_bytes: int = Field(description="A request's body, after decompression; larger ones get 413.")
-    document_bytes: int = Field(description="A document sent as a form's file; in JSON base64 makes it a third larger.")
+    document_bytes: int = Field(description="A document sent in a form or by itself; a task may take less.")
     name_characters: int
     idempotency_key_characters: int
     priority: Range
@@ -59,6 +60,7 @@ class Allowed:
     database: Database
     tasks: list[TaskResource]
 
+    @operation("What is allowed", {200: Answer("All limits.", LimitsResource)})
     async def get_limits(self, request: web.Request) -> web.Response:
         """GET /v1/limits."""
         settings = self.settings
@@ -66,7 +68,7 @@ class Allowed:
         running = await self.database.read(rooms.limit_of, tenant, settings.tenant_running)
         resource = LimitsResource(
             body_bytes=settings.max_body_bytes,
-            document_bytes=settings.max_body_bytes,
+            document_bytes=settings.max_document_bytes,
             name_characters=LONGEST_NAME,
             idempotency_key_characters=KEY_LENGTH,
             priority=Range(least=LOWEST_PRIORITY, most=HIGHEST_PRIORITY),

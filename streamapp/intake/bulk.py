@@ -12,9 +12,11 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from streamapp.intake.caller import Caller, caller_of
-from streamapp.intake.handling import LONGEST_PAGE, as_json, cursor_of, limit_of, number_of
+from streamapp.intake.handling import LONGEST_PAGE, WRONG, as_json, cursor_of, limit_of, number_of
 from streamapp.intake.jsontext import parse_object
-from streamapp.intake.listing import parse_filter
+from streamapp.intake.listing import JobFilter, parse_filter
+from streamapp.intake.operation import JSON, Answer, operation
+from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.jobs.many import Many
@@ -63,6 +65,17 @@ class AuditList(BaseModel):
     next: str | None
 
 
+class BulkBody(JobFilter):
+    """Which jobs, how many at a time, and whether to do it."""
+
+    dry_run: bool = Field(False, description="Only say which.")
+    limit: int = Field(LONGEST_PAGE, ge=1, le=LONGEST_PAGE, description="Jobs that this call looks at.")
+    cursor: str | None = Field(None, description="`next` of the call before.")
+
+
+DONE = Answer("What was done, or would be.", BulkResource)
+
+
 @dataclass(frozen=True, slots=True)
 class Bulk:
     """The handlers, and what they call."""
@@ -71,15 +84,18 @@ class Bulk:
     intake: Intake
     many: Many
 
+    @operation("Cancel all that match", {200: DONE}, bodies={JSON: BulkBody}, problems=WRONG)
     async def cancel_jobs(self, request: web.Request) -> web.Response:
         """POST /v1/jobs/cancel: all open jobs that match the body's filter."""
         return await self._do(request, ACTIVE, ACTIVE, self.many.cancel)
 
+    @operation("Try all again that match", {200: DONE}, bodies={JSON: BulkBody}, problems=WRONG)
     async def retry_jobs(self, request: web.Request) -> web.Response:
         """POST /v1/jobs/retry: all failed and expired jobs that match the body's filter."""
         self.intake.check_open(caller_of(request).tenant)
         return await self._do(request, USUAL, RETRIABLE, self.many.retry)
 
+    @operation("What was done to many", {200: Answer("A page.", AuditList)}, query=PageQuery, problems=WRONG)
     async def list_audit(self, request: web.Request) -> web.Response:
         """GET /v1/audit?limit=&cursor=."""
         caller = _admin(request)

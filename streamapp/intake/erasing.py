@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import known, no_such
+from streamapp.intake.handling import NO_SUCH, known, no_such
+from streamapp.intake.operation import Answer, operation
 from streamapp.intake.refusal import Refused
 from streamapp.jobs.purging import Purging
 from streamapp.store import jobs
 from streamapp.store.database import Database
 
 __all__ = ["Erasing"]
+
+
+KEPT = {**NO_SUCH, 409: "It has not ended yet."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Erasing:
     database: Database
     purging: Purging
 
+    @operation("Delete a finished job with all that it stored", {204: Answer("It is gone.")}, problems=KEPT)
     async def delete_data(self, request: web.Request, job_id: str) -> web.Response:
         """DELETE /v1/jobs/{id}/data: 204 when nothing of it is left but that there was such a job."""
         row = await self.database.read(jobs.find, caller_of(request).tenant, known(job_id))

@@ -10,9 +10,23 @@ from pydantic import BaseModel
 from streamapp.intake.refusal import Refused
 from streamapp.store.cursor import Cursor, unpack
 
-__all__ = ["LONGEST_PAGE", "PAGE", "as_json", "cursor_of", "known", "limit_of", "no_such", "number_of", "uuid_of"]
+__all__ = [
+    "LONGEST_PAGE",
+    "NO_SUCH",
+    "PAGE",
+    "WRONG",
+    "as_json",
+    "cursor_of",
+    "known",
+    "limit_of",
+    "no_such",
+    "number_of",
+    "uuid_of",
+]
 
 PAGE, LONGEST_PAGE = 20, 100
+NO_SUCH = {404: "There is none with this id."}
+WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
 
 
 def as_json(resource: BaseModel, status: int = 200) -> web.Response:

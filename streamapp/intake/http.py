@@ -13,7 +13,18 @@ from streamapp.intake.answers import Answers
 from streamapp.intake.bodies import JOB_BODY, JOB_FORM
 from streamapp.intake.body import Bodies, check_encoding
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import PAGE, as_json, cursor_of, known, limit_of, no_such, number_of, uuid_of
+from streamapp.intake.handling import (
+    NO_SUCH,
+    PAGE,
+    WRONG,
+    as_json,
+    cursor_of,
+    known,
+    limit_of,
+    no_such,
+    number_of,
+    uuid_of,
+)
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.operation import JSON, Answer, Link, operation, shared
@@ -47,9 +58,8 @@ __all__ = ["Api", "task_resources"]
 Legacy = Callable[[Mapping[str, Any], Settings, Registry], Submission]
 
 ANY_OBJECT = {"type": "object", "additionalProperties": True}
-NO_SUCH = {404: "There is none with this id."}
-WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
 SUBMITTED = {
+    408: "The body came too slowly.",
     410: "This id or key names a job that has ended and was removed.",
     413: "The document is too large.",
     415: "The task does not take this type of document, or the call not this type of body.",
@@ -61,11 +71,20 @@ KEY = {
         "minLength": 1,
         "maxLength": 255,
         "description": "The same key and body again give the same job (draft-ietf-httpapi-idempotency-key-header).",
-    }
+    },
+    "Prefer": {
+        "type": "string",
+        "description": "`wait=N`: answer with the finished job, if it ends in N s (RFC 7240).",
+    },
 }
+RAW = (
+    "The document may also be the body as it is, of any content type that the task takes; `?task=` and the other fields of "
+    "the form are in the query then."
+)
 BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM)}
 THE_JOB = "$response.body#/id"
 ACCEPTED = {
+    200: Answer("The job, which has ended within the time that `Prefer` names.", JobResource),
     202: Answer(
         "The job is on disk, and will be done.",
         JobResource,
@@ -74,7 +93,7 @@ ACCEPTED = {
             "job": Link("get_job", {"job_id": THE_JOB}),
             "cancel": Link("cancel_job", {"job_id": THE_JOB}),
         },
-    )
+    ),
 }
 
 
@@ -96,12 +115,14 @@ class Api:
         """How many jobs of a tenant run at a time, unless its row says otherwise; 0: any number."""
         return self.settings.tenant_running
 
-    @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
+    @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW)
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         return await self._take(request)
 
-    @operation("Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED)
+    @operation(
+        "Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW
+    )
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
         identity = uuid_of(job_id)

@@ -10,15 +10,16 @@ from aiohttp import web
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import PAGE, as_json, cursor_of, limit_of
+from streamapp.intake.handling import LONGEST_PAGE, PAGE, WRONG, as_json, cursor_of, limit_of
+from streamapp.intake.operation import Answer, operation
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.intake.submission import checked_email, one_line, rfc3339
-from streamapp.resources import Status
+from streamapp.resources import JobList, Status
 from streamapp.store.database import Database
 from streamapp.store.listing import Wanted
 from streamapp.store.present import present_jobs
 
-__all__ = ["JobFilter", "Listing", "parse_filter"]
+__all__ = ["JobFilter", "JobQuery", "Listing", "parse_filter"]
 
 PAGING = ("cursor", "limit")
 LONGEST = 500  # characters
@@ -70,6 +71,13 @@ class JobFilter(BaseModel):
         )
 
 
+class JobQuery(JobFilter):
+    """A filter, and which page of what matches."""
+
+    limit: int = Field(PAGE, ge=1, le=LONGEST_PAGE, description="Jobs on a page.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
 def parse_filter(fields: Mapping[str, Any], beside: tuple[str, ...] = PAGING) -> JobFilter:
     """Check a filter. Raises `Refused` that lists every wrong field; `beside` are names that are no part of it."""
     given = {name: value for name, value in fields.items() if name not in beside}
@@ -86,6 +94,7 @@ class Listing:
     database: Database
     room: int = 0
 
+    @operation("Jobs, newest first", {200: Answer("A page.", JobList)}, query=JobQuery, problems=WRONG)
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET /v1/jobs?status=&task=&created_after=&created_before=&email=&error=&delivery=&limit=&cursor=."""
         wanted = parse_filter(_fields(request)).wanted()

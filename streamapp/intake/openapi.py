@@ -178,7 +178,8 @@ def _answer(given: Answer, names: Names) -> dict[str, Any]:
             name: {"description": words, "schema": {"type": "string"}} for name, words in given.headers.items()
         }
     if given.schema is not None:
-        found["content"] = {given.media_type: {"schema": _schema(given.schema, "serialization", names)}}
+        kinds = {given.media_type: given.schema, **given.also}
+        found["content"] = {kind: {"schema": _schema(each, "serialization", names)} for kind, each in kinds.items()}
     if given.links:
         found["links"] = {
             name: {"operationId": link.operation, "parameters": dict(link.parameters)}

@@ -31,12 +31,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success. `schema` is a model, or a schema as it stands; `headers` by name, with what they say."""
+    """A success, or a redirection. `schema` is a model, or a schema as it stands; `also` has those of other media types.
+
+    `headers` by name, with what they say.
+    """
 
     description: str
     schema: Schema | None = None
     media_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, Schema] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
 
 

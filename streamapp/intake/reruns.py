@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streamapp.intake.answers import Answers
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import known, no_such
+from streamapp.intake.handling import NO_SUCH, WRONG, known, no_such
 from streamapp.intake.jsontext import parse_object
+from streamapp.intake.operation import JSON, Answer, operation
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Deadline
 from streamapp.jobs.retrying import DocumentGone, Retrying
+from streamapp.resources import JobResource
 from streamapp.store import jobs
 from streamapp.store.database import Database
 from streamapp.store.reservations import Reservation
@@ -29,12 +31,19 @@ REASONS = {
 }
 
 
-class _Rerun(BaseModel):
+class Rerun(BaseModel):
     """What may be different in the next run."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     deadline: Deadline | None = None
+
+
+RETRIED = {
+    200: Answer("The job, whose new run has ended within the time that `Prefer` names.", JobResource),
+    202: Answer("Its next run is queued.", JobResource, headers={"Location": "Where the job is."}),
+}
+KEPT = {**NO_SUCH, **WRONG, 409: "It runs, or has succeeded.", 410: "Its document is gone."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Reruns:
     retrying: Retrying
     answers: Answers
 
+    @operation("Try a job again", RETRIED, bodies={JSON: Rerun}, body_required=False, problems=KEPT)
     async def retry_job(self, request: web.Request, job_id: str) -> web.Response:
         """POST /v1/jobs/{id}/retry: the next run of a failed, expired or cancelled job; 409 for any other."""
         raw = await request.read()
@@ -71,8 +81,8 @@ class Reruns:
         return Reservation(queued, created=False, same=True)
 
 
-def _read(fields: dict[str, Any]) -> _Rerun:
+def _read(fields: dict[str, Any]) -> Rerun:
     try:
-        return _Rerun.model_validate(fields)
+        return Rerun.model_validate(fields)
     except ValidationError as error:
-        raise from_validation(error, known=_Rerun.model_fields) from error
+        raise from_validation(error, known=Rerun.model_fields) from error

@@ -10,10 +10,12 @@ from streamapp.errors import TaskFailed
 from streamapp.identity import Run
 from streamapp.intake.cached import kept, tag, unchanged
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import known, no_such, number_of
+from streamapp.intake.handling import NO_SUCH, known, no_such, number_of
+from streamapp.intake.operation import Answer, operation
 from streamapp.intake.reading import HEADERS, kind_of, shown
 from streamapp.intake.refusal import Refused
 from streamapp.jobs.partial import Busy, Partial
+from streamapp.resources import ReportResource
 from streamapp.store import jobs, reports
 from streamapp.store.database import Database
 from streamapp.store.present import present_partial, present_report
@@ -26,6 +28,23 @@ RETRY_S = 30
 NONE_YET = {"queued": "it waits for its turn", "succeeded": "it has succeeded, and its report is complete"}
 
 
+CACHED = {"If-None-Match": {"type": "string", "description": "The ETag of what is there already (RFC 9110, 13.1.2)."}}
+TAG = {"ETag": "Of this run and this kind."}
+SAME = Answer("It is as it was.")
+TEXT = {"type": "string"}
+REPORT = {
+    200: Answer("The report.", ReportResource, headers=TAG, also={"text/plain": TEXT, "text/html": TEXT}),
+    304: SAME,
+}
+READ = {**NO_SUCH, 406: "It is not there in a kind that `Accept` names."}
+
+
+def file_of(media_type: str) -> dict[int, Answer]:
+    """The answers that are a file."""
+    content = {"type": "string", "contentMediaType": "application/octet-stream"}
+    return {200: Answer("The file.", content, media_type, headers=TAG), 304: SAME}
+
+
 @dataclass(frozen=True, slots=True)
 class Results:
     """The handlers, and what they call."""
@@ -33,6 +52,7 @@ class Results:
     database: Database
     partial: Partial
 
+    @operation("A job's report", REPORT, headers=CACHED, problems=READ)
     async def get_report(self, request: web.Request, job_id: str, suffix: str | None = None) -> web.Response:
         """GET /v1/jobs/{id}/report, or with .json, .txt or .html behind it."""
         run, made_at = await self._ended(request, job_id)
@@ -45,6 +65,7 @@ class Results:
             raise no_such("report")
         return kept(shown(report, kind), mark)
 
+    @operation("A report on what there is so far", REPORT, headers=CACHED, problems=READ)
     async def get_partial(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}/partial: what there is so far of a job that runs, or that ended without a report."""
         row = await self._job(request, job_id)
@@ -66,10 +87,12 @@ class Results:
         except Busy as error:
             raise Refused(503, str(error), retry_after_s=RETRY_S) from error
 
+    @operation("A report's plot", file_of("image/png"), headers=CACHED, problems=NO_SUCH)
     async def get_plot(self, request: web.Request, job_id: str) -> web.Response:
         """GET /v1/jobs/{id}/plot."""
         return await self._file(request, job_id, reports.PLOT)
 
+    @operation("A file of a report", file_of("*/*"), headers=CACHED, problems=NO_SUCH)
     async def get_attachment(self, request: web.Request, job_id: str, position: str) -> web.Response:
         """GET /v1/jobs/{id}/attachments/{position}."""
         number = number_of(position)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from aiohttp import web
+from pydantic import Field
 
 from streamapp.errors import StoreUnavailable
 from streamapp.events.feedplace import FeedPlace
@@ -19,6 +20,9 @@ from streamapp.events.frames import HEARTBEAT, Event, opening
 from streamapp.events.jobplace import JobPlace
 from streamapp.events.watch import Watch
 from streamapp.intake.caller import caller_of
+from streamapp.intake.handling import NO_SUCH, WRONG
+from streamapp.intake.operation import Answer, operation
+from streamapp.intake.query import Query
 from streamapp.intake.refusal import Refused
 from streamapp.store import feed
 from streamapp.store.database import Database
@@ -36,6 +40,25 @@ RETRY_MS = (1000, 4000)  # at random between these, so that a worker's readers d
 RETRY_S = 2
 FILES = 65_536
 HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+RESUMED = {
+    "Last-Event-ID": {"type": "string", "description": "The `id` of the last event that was read: go on from there."}
+}
+STREAM = {
+    200: Answer(
+        "Server-sent events (WHATWG HTML, 9.2): `progress`, `partial`, `delivery`, `done`, `notification`.",
+        {"type": "string"},
+        "text/event-stream",
+    )
+}
+OF_JOB = {**STREAM, 204: Answer("All of it was read before.")}
+
+
+class Resumed(Query):
+    """For readers that can't set the header."""
+
+    lastEventId: str | None = Field(None, description="As the header `Last-Event-ID`.")  # noqa: N815 - as polyfills name it
+
 
 PlaceT = TypeVar("PlaceT", JobPlace, FeedPlace)
 
@@ -73,7 +96,8 @@ class Streams:
         for request in list(self._open.values()):
             _cut(request)
 
-    async def of_job(self, request: web.Request, job_id: str) -> web.StreamResponse:
+    @operation("What becomes of a job", OF_JOB, headers=RESUMED, query=Resumed, problems={**NO_SUCH, **WRONG})
+    async def job_events(self, request: web.Request, job_id: str) -> web.StreamResponse:
         """GET /v1/jobs/{id}/events."""
         place, wake = last_id(request, JobPlace) or JobPlace(), asyncio.Event()
         with self._watch.job(_key(request, job_id), wake) as watch:
@@ -83,11 +107,13 @@ class Streams:
             following = JobFollowing(watch, place)
             return await self._answer(request, following, str(place), wake)
 
-    async def of_tenant(self, request: web.Request) -> web.StreamResponse:
+    @operation("What becomes of all jobs", STREAM, headers=RESUMED, query=Resumed, problems=WRONG)
+    async def tenant_events(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/events."""
         return await self._of_feed(request, ())
 
-    async def of_inbox(self, request: web.Request) -> web.StreamResponse:
+    @operation("New lines in the inbox", STREAM, headers=RESUMED, query=Resumed, problems=WRONG)
+    async def inbox_events(self, request: web.Request) -> web.StreamResponse:
         """GET /v1/notifications/stream."""
         return await self._of_feed(request, ("notification",))
 
