@@ -141,17 +141,13 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
 
 def _streams(streams: Streams) -> list[Route]:
     """HEAD has handlers of its own: it must not open a stream."""
+    of_job = {"get": streams.job_events, "head": streams.head_of_job}
+    of_tenant = {"get": streams.tenant_events, "head": streams.head}
+    of_inbox = {"get": streams.inbox_events, "head": streams.head}
     return [
-        Route(
-            "/v1/jobs/{job_id}/events",
-            "job-events",
-            {"get": streams.job_events, "head": streams.head_of_job},
-            cors=True,
-        ),
-        Route("/v1/events", "events", {"get": streams.tenant_events, "head": streams.head}, cors=True),
-        Route(
-            "/v1/notifications/stream", "inbox-stream", {"get": streams.inbox_events, "head": streams.head}, cors=True
-        ),
+        Route("/v1/jobs/{job_id}/events", "job-events", of_job, cors=True),
+        Route("/v1/events", "events", of_tenant, cors=True),
+        Route("/v1/notifications/stream", "inbox-stream", of_inbox, cors=True),
     ]
 
 

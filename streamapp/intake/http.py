@@ -78,8 +78,8 @@ KEY = {
     },
 }
 RAW = (
-    "The document may also be the body as it is, of any content type that the task takes; `?task=` and the other fields of "
-    "the form are in the query then."
+    "The document may also be the body as it is, of any content type that the task takes; `?task=` and the other "
+    "fields of the form are in the query then."
 )
 BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM)}
 THE_JOB = "$response.body#/id"

@@ -31,7 +31,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A success, or a redirection. `schema` is a model, or a schema as it stands; `also` has those of other media types.
+    """A success. `schema` is a model, or a schema as it stands; `also` has those of other media types.
 
     `headers` by name, with what they say.
     """

@@ -129,7 +129,7 @@ jobs = Table(
         postgresql_where=text("email IS NOT NULL"),
     ),
     Index(
-        "jobs_by_email",
+        "jobs_by_recipient",
         "email",
         "created_at",
         sqlite_where=text("email IS NOT NULL"),

@@ -116,5 +116,5 @@ def test_counting_takes_the_indexes(database: Database) -> None:
     )
     with database.connection() as connection:
         plans = [str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}").all()) for each in sql]
-    assert "jobs_by_email" in plans[0]
+    assert "jobs_by_recipient" in plans[0]
     assert "jobs_by_age (tenant=? AND created_at>?)" in plans[1]

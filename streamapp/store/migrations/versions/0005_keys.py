@@ -31,4 +31,4 @@ def upgrade() -> None:
     op.create_index("jobs_active", "jobs", ["tenant"], unique=False, sqlite_where=active, postgresql_where=active)
     mailed = sa.text("email IS NOT NULL")
     columns = ["email", "created_at"]
-    op.create_index("jobs_by_email", "jobs", columns, unique=False, sqlite_where=mailed, postgresql_where=mailed)
+    op.create_index("jobs_by_recipient", "jobs", columns, unique=False, sqlite_where=mailed, postgresql_where=mailed)
