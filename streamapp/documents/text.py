@@ -1,47 +1,57 @@
-"""Plain text as tasks get it: UTF-8 without a byte order mark."""
+"""Text as tasks get it: UTF-8 without a byte order mark."""
 
 from __future__ import annotations
 
-import codecs
+import html
+import re
 from email.message import Message
 
+from streamapp.documents.charset import decode_text, decoded_markup
 from streamapp.errors import BadDocument
 
-__all__ = ["is_text", "normalise_text"]
+__all__ = ["is_markup", "is_text", "normalise_text", "normalise_utf8", "title_of"]
 
-# Python's own codecs, which are no charsets: some give what is no text, some take quadratic time
-PYTHONS = {"idna", "mbcs", "oem", "palmos", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
-MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+MARKUP = ("text/html", "application/xhtml+xml")
+TITLE = re.compile(r"<title[^<>]{0,100}>([^<]{1,500})", re.IGNORECASE)
+
+
+def is_markup(media_type: str) -> bool:
+    """Whether documents of this type are HTML."""
+    return media_type in MARKUP
 
 
 def is_text(media_type: str) -> bool:
     """Whether documents of this type are characters."""
-    return media_type.startswith("text/")
+    return media_type.startswith("text/") or is_markup(media_type)
+
+
+def title_of(page: str) -> str:
+    """What an HTML page calls itself, by its beginning; empty where it does not."""
+    found = TITLE.search(page)
+    return html.unescape(found[1]) if found else ""
 
 
 def normalise_text(content: bytes, media_type: str) -> bytes:
-    """The same text in UTF-8, by its byte order mark, its declared charset, or as the UTF-8 that it is.
+    """The same text in UTF-8, by its byte order mark, its declared charset, or what it is without one.
 
     Raises `BadDocument`, in words for the sender.
     """
-    marked = next((encoding for mark, encoding in MARKS if content.startswith(mark)), None)
-    encoding = marked or _charset(media_type) or "utf-8"
-    try:
-        if codecs.lookup(encoding).name.replace("-", "_") in PYTHONS:
-            raise LookupError
-        text = content.decode(encoding)
-        normal = text.encode("utf-8")  # UTF-7, for one, can spell half a surrogate pair
-    except UnicodeError as error:
-        raise BadDocument(
-            f"The text is not {encoding}: {error}. Send UTF-8, or name its charset in the type."
-        ) from error
-    except (LookupError, ValueError) as error:
-        raise BadDocument(f"The charset {encoding!r} is not known; send UTF-8.") from error
+    essence = media_type.partition(";")[0].strip().lower()
+    decode = decoded_markup if is_markup(essence) else decode_text
+    return _checked(decode(content, _charset(media_type)))
+
+
+def normalise_utf8(content: bytes) -> bytes:
+    """The same for what is UTF-8, whatever it says of itself."""
+    return _checked(decode_text(content, None))
+
+
+def _checked(text: str) -> bytes:
     if "\0" in text:
         raise BadDocument("The text holds NUL characters (U+0000); is it text at all?")
     if not text.strip():
         raise BadDocument("The text is empty.")
-    return normal
+    return text.encode("utf-8")
 
 
 def _charset(media_type: str) -> str | None:

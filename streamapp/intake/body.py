@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import mimetypes
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from streamapp.documents.kinds import HTML, TEXT, guess_type, sniff
 from streamapp.intake.jsontext import parse_object, parse_value
 from streamapp.intake.refusal import Refused
 
@@ -104,10 +104,13 @@ def _media_type(part: BodyPartReader, content: bytes) -> str:
     declared = part.headers.get("Content-Type", "application/octet-stream")
     if not declared.startswith("application/octet-stream"):
         return declared
-    guessed, encoding = mimetypes.guess_type(part.filename or "")
-    if guessed is not None and encoding is None:
-        return guessed
-    return "text/plain" if _is_text(content) else declared
+    looks = sniff(content)
+    if looks is not None and looks.media_type != HTML:
+        return declared  # what these bytes are, no name tells better
+    guessed = guess_type(part.filename or "")
+    if guessed is not None or looks is not None:
+        return guessed or HTML
+    return TEXT if _is_text(content) else declared
 
 
 def _is_text(content: bytes) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from streamapp.documents.text import is_text, normalise_text
+from streamapp.documents.accept import UnknownType, WrongType, accepted, accepted_text
+from streamapp.documents.kinds import TEXT
 from streamapp.errors import BadDocument
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.intake.submission import Submission
@@ -36,15 +37,13 @@ def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:
     """The document's bytes, text among them in UTF-8, and its media type without parameters. Raises `Refused`."""
     field = "document" if submission.text is None else "text"
     content, media_type = submission.content()
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence not in task.accepts:
-        detail = f"Task {task.name} takes {', '.join(task.accepts)}, not {essence}."
-        raise Refused(415, detail, field="media_type")
-    if not content:
-        raise Refused(422, "The document is empty.", field=field)
-    if is_text(essence):
-        try:
-            content = normalise_text(content, media_type)
-        except BadDocument as error:
-            raise Refused(422, str(error), field=field) from error
-    return content, essence
+    try:
+        if submission.text is not None:
+            return accepted_text(content, media_type or TEXT, task.accepts, task=task.name)
+        return accepted(content, media_type, task.accepts, task=task.name)
+    except UnknownType as error:
+        raise Refused(422, str(error), field="media_type") from error
+    except WrongType as error:
+        raise Refused(415, str(error), field="media_type") from error
+    except BadDocument as error:
+        raise Refused(422, str(error), field=field) from error

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from streamapp import faults
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
-from streamapp.documents.text import is_text
+from streamapp.documents.text import is_markup, is_text, title_of
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import digest, new_job_id
 from streamapp.intake.checks import checked_content, checked_params, checked_task
@@ -142,7 +142,8 @@ def _check_key(key: str | None) -> None:
 def _first_words(content: bytes, media_type: str) -> str | None:
     if not is_text(media_type):
         return None
-    lines = content[:2000].decode("utf-8", "ignore").split("\n")
+    beginning = content[:2000].decode("utf-8", "ignore")
+    lines = [title_of(beginning)] if is_markup(media_type) else beginning.split("\n")
     first = next((line for line in map(_shown, lines) if line), "")
     return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
 

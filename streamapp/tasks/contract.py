@@ -187,12 +187,16 @@ class Task:
     The report on the same document with the same parameters is remembered per tenant, as long as ``version`` and those
     of the predictors are the same: raise it when `split` or `reduce` give something else. ``remember`` False has it
     made each time.
+
+    ``books`` True has HTML, EPUB, PDF and DOCX files (``BOOK_FILES``, as far as ``accepts`` names them) decoded before
+    the first `split`, which gets the book as `book_of` reads it. A predictor's `prepare` gets the file as it came.
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     remember: ClassVar[bool] = True
     accepts: ClassVar[Sequence[str]]
+    books: ClassVar[bool] = False
     params: ClassVar[type[BaseModel]]
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]
 
