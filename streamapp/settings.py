@@ -116,7 +116,11 @@ class Settings(BaseSettings):
     )
 
     document_timeout_s: float = Field(
-        120.0, gt=0, le=240, description="Seconds in which an HTML, EPUB, PDF or DOCX file must be decoded."
+        120.0,
+        gt=0,
+        le=240,
+        description="Seconds of processor time that decoding an HTML, EPUB, PDF or DOCX file may take; "
+        "by the clock, twice that.",
     )
     document_memory_mb: int = Field(
         1024, ge=256, description="MiB of memory (address space) that decoding one of them may take."

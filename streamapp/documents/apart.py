@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from streamapp.book import BOOK_FILES, BOOK_TYPE
-from streamapp.documents.child import NO_MEMORY, REFUSED
+from streamapp.documents.child import NO_MEMORY, NO_ROOM, REFUSED, TOO_LONG
 from streamapp.documents.kinds import named
 from streamapp.documents.limits import MIB, Limits
-from streamapp.errors import BadDocument
+from streamapp.errors import BadDocument, Transient
 
 __all__ = ["DecodedDocument", "decoded"]
 
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT: Final = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "TZ", "PYTHONPATH")
 ATTEMPTS: Final = 2
 GRACE_S: Final = 5.0
-OUT_OF_TIME: Final = (-signal.SIGXCPU, -signal.SIGALRM)
 
 
 class Source(Protocol):
@@ -69,7 +68,7 @@ class DecodedDocument:
 def decoded(source: Source, limits: Limits) -> DecodedDocument:
     """The book in a document of one of the types `BOOK_FILES`. Blocks for as long as that takes.
 
-    Raises `BadDocument` with the reason, and what reading the document raises.
+    Raises `BadDocument` with the reason, `Transient` for want of a disk, and what opening the document raises.
     """
     assert source.media_type in BOOK_FILES
     kind = named(source.media_type)
@@ -83,8 +82,14 @@ def decoded(source: Source, limits: Limits) -> DecodedDocument:
                 raise BadDocument(out.decode("utf-8", "replace"))
             if code == NO_MEMORY:
                 raise BadDocument(f"The {kind} takes more than {limits.memory / MIB:g} MiB of memory to read.")
-            if code in OUT_OF_TIME:
-                raise BadDocument(f"The {kind} took more than {limits.seconds:g} s to read.")
+            if code == TOO_LONG:
+                raise BadDocument(f"The text in this {kind} is too long.")
+            if code == NO_ROOM:
+                raise Transient("there is no room on the disk for the text of a document")
+            if code == -signal.SIGXCPU:
+                raise BadDocument(f"The {kind} took more than {limits.seconds:g} s of processor time to read.")
+            if code == -signal.SIGALRM:
+                raise BadDocument(f"The {kind} took more than {limits.clock_s:g} s to read.")
             logger.warning("the process that decodes a document ended by itself", extra={"kind": kind, "code": code})
     raise BadDocument(f"The {kind} crashes what reads it: it is damaged, or made to.")
 
@@ -93,9 +98,12 @@ def decoded(source: Source, limits: Limits) -> DecodedDocument:
 def _as_file(source: Source) -> Iterator[BinaryIO]:
     """The document as a file without a name: it may be in a bucket, and archives are read from their end."""
     with tempfile.TemporaryFile() as file:
-        with source.open() as opened:
-            shutil.copyfileobj(opened, file, MIB)
-        file.flush()
+        try:
+            with source.open() as opened:
+                shutil.copyfileobj(opened, file, MIB)
+            file.flush()
+        except OSError as error:
+            raise Transient(f"the document can't be laid out to be read: {error}") from error
         yield file
 
 
@@ -108,7 +116,7 @@ def _run(file: BinaryIO, media_type: str, limits: Limits) -> tuple[int, bytes]:
             command, stdin=file, stdout=out, stderr=subprocess.DEVNULL, env=_environment(), close_fds=True
         )
         try:
-            code = process.wait(limits.seconds + GRACE_S)
+            code = process.wait(limits.clock_s + GRACE_S)
         except subprocess.TimeoutExpired:
             code = -signal.SIGALRM
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 from typing import Final
 
 from charset_normalizer import from_bytes
@@ -27,7 +28,7 @@ MARKS = (
 )
 # the earlier one is meant where a text is the same in several
 LIKELY: Final = (
-    *("cp1252", "iso8859_2", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
+    *("cp1252", "iso8859_2", "cp1250", "cp1255", "cp1251", "cp1253", "cp1254", "cp1256", "cp1257"),
     *("koi8_r", "mac_roman", "cp866", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
@@ -67,13 +68,10 @@ def decode_text(content: bytes, declared: str | None) -> str:
 
 def decoded_markup(content: bytes, declared: str | None) -> str:
     """The same for HTML and XHTML, which may also say it themselves. What is wrongly declared is read as it is."""
-    for encoding in (declared, declared_in_markup(content), None):
-        try:
+    for encoding in filter(None, (declared, declared_in_markup(content))):
+        with suppress(BadDocument):
             return decode_text(content, encoding).removeprefix("\ufeff")
-        except BadDocument:
-            if encoding is None:
-                raise
-    raise AssertionError("unreachable")
+    return decode_text(content, None).removeprefix("\ufeff")
 
 
 def declared_in_markup(content: bytes) -> str | None:

@@ -1,13 +1,14 @@
 """The process that decodes one document: it bounds itself before it looks at it, and says in one way what came of it.
 
 Run as ``python -m streamapp.documents.child MEDIA_TYPE LIMITS PARENT`` with the document as standard input and a file
-as standard output. Exit code 0: the output is the book; `REFUSED`: it is the reason; `NO_MEMORY`: there was not enough.
-Anything else is a crash, or the end by a limit: SIGXCPU for processor time, SIGALRM for time by the clock.
+as standard output. Exit code 0: the output is the book; `REFUSED`: it is the reason; the others say what there
+was not enough of. Anything else is a crash, or the end by a limit: SIGXCPU for processor time, SIGALRM by the clock.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import logging
 import os
@@ -23,10 +24,12 @@ from streamapp.documents.decode import decode
 from streamapp.documents.limits import Limits
 from streamapp.errors import BadDocument
 
-__all__ = ["NO_MEMORY", "REFUSED", "main"]
+__all__ = ["NO_MEMORY", "NO_ROOM", "REFUSED", "TOO_LONG", "main"]
 
 REFUSED: Final = 3
 NO_MEMORY: Final = 4
+TOO_LONG: Final = 5
+NO_ROOM: Final = 6
 PR_SET_PDEATHSIG: Final = 1
 FIRST_TO_GO: Final = "1000"
 
@@ -48,8 +51,17 @@ def main(arguments: list[str]) -> int:
         out, code = "It is nested too deeply to be read.", REFUSED
     except Exception as error:  # whatever a library raises for a file that is damaged
         out, code = f"It is damaged: its reader met {type(error).__name__}: {error}"[:500], REFUSED
-    sys.stdout.buffer.write(out.encode("utf-8", "replace"))
-    sys.stdout.flush()
+    return _say(out, code)
+
+
+def _say(out: str, code: int) -> int:
+    try:
+        sys.stdout.buffer.write(out.encode("utf-8", "replace"))
+        sys.stdout.flush()
+    except OSError as error:
+        with suppress(OSError):
+            os.ftruncate(sys.stdout.fileno(), 0)
+        return TOO_LONG if error.errno == errno.EFBIG else NO_ROOM
     return code
 
 
@@ -59,7 +71,7 @@ def _bound(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2 * limits.text + 4096, 2 * limits.text + 4096))
-    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    signal.setitimer(signal.ITIMER_REAL, limits.clock_s)
     with suppress(OSError):  # where the machine is short of memory, this process goes first
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO)
 
@@ -73,4 +85,4 @@ def _follow(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(main(sys.argv[1:]))  # all is written, or can't be: nothing may change the code any more

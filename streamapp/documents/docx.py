@@ -15,7 +15,7 @@ from streamapp.book import Book
 from streamapp.documents.archive import Archive
 from streamapp.documents.blocks import Block, to_book
 from streamapp.documents.limits import Limits
-from streamapp.documents.xmlparts import Element, local, parse_part, pull_parser
+from streamapp.documents.xmlparts import Element, local, parse_part, pull_parser, refuse_entities
 from streamapp.errors import BadDocument
 
 __all__ = ["read_docx"]
@@ -77,7 +77,7 @@ def _blocks(archive: Archive, path: str, levels: Mapping[str, int]) -> Iterator[
         for piece in archive.pieces(path):
             parser.feed(piece)
             yield from _finished(parser, levels)
-        parser.close()
+        refuse_entities(parser.close(), path)
     except etree.LxmlError as error:
         raise BadDocument(f"The document's text is damaged: {error}.") from error
 

@@ -43,6 +43,8 @@ PIECE: Final = 64 * 1024
 
 def read_markup(text: str, limits: Limits, *, xml: bool) -> tuple[str, list[Block]]:
     """The document's own title, empty where it has none, and its blocks. Raises `BadDocument` where it is too deep."""
+    if not text.strip():
+        return "", []
     if xml:
         try:
             return _read(_as_xml(text), _xml_parser(limits))
