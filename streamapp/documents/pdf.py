@@ -42,7 +42,7 @@ def read_pdf(file: BinaryIO, limits: Limits) -> Book:
         raise BadDocument(f"The PDF expands to too much: {error}.") from error
     except PyPdfError as error:
         raise BadDocument(f"The PDF is damaged: {error}.") from error
-    if not any(any(map(str.isalnum, line.text)) for page in pages for line in page):
+    if not any(any(map(str.isalpha, line.text)) for page in pages for line in page):  # scans may have page numbers
         raise BadDocument("There is no text in this PDF, only pictures: it may be scanned. Send one with text (OCR).")
     return to_book(_with_outline(paragraphs_of(pages), starts), title, "PDF", limits)
 
