@@ -15,6 +15,7 @@ import pytest
 from streamapp.book import Book, Chapter, load_book
 from streamapp.documents import kinds
 from streamapp.documents.apart import DecodedDocument, decoded
+from streamapp.documents.archive import Archive
 from streamapp.documents.limits import MIB, Limits
 from streamapp.errors import BadDocument
 from tests.unit.documents import make
@@ -134,6 +135,18 @@ def test_very_many_parts() -> None:
     end = packed.rfind(b"PK\x05\x06")
     packed[end + 8 : end + 12] = b"\x01\0\x01\0"  # it says that there is one
     assert "more than 100 parts" in reason(bytes(packed), kinds.EPUB)
+
+
+def test_a_long_directory_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would become an object for each part, of which there may be millions."""
+    packed = make.zipped({str(number): b"" for number in range(2000)})
+
+    def never(_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(zipfile, "ZipFile", never)
+    with pytest.raises(BadDocument, match="more than 100 parts"):
+        Archive(io.BytesIO(packed), LIMITS)
 
 
 @pytest.mark.parametrize("content", [make.epub(BOOK), make.docx(BOOK)])
