@@ -150,6 +150,17 @@ class Settings(BaseSettings):
         8192, ge=256, le=512 * 1024, description="JSON bytes of the items in a chunk at most, one item excepted."
     )
 
+    document_timeout_s: float = Field(
+        120.0,
+        gt=0,
+        le=240,
+        description="Seconds of processor time that decoding an HTML, EPUB, PDF or DOCX file may take; "
+        "by the clock, twice that.",
+    )
+    document_memory_mb: int = Field(
+        1024, ge=256, description="MiB of memory (address space) that decoding one of them may take."
+    )
+
     tenant_running: int = Field(
         0,
         ge=0,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from streamapp.documents.claim import BLOB, Blobs
-from streamapp.documents.text import is_text, normalise_text
-from streamapp.errors import BadDocument, ConfigurationError, TaskFailed
+from streamapp.documents.accept import accepted
+from streamapp.documents.claim import BLOB, Blobs, inline
+from streamapp.documents.kinds import OCTETS, TEXT, guess_type, sniff
+from streamapp.errors import ConfigurationError, TaskFailed
 from streamapp.inference.devices import pick_device
 from streamapp.inference.engine import Engine
 from streamapp.intake.refusal import from_validation
@@ -43,21 +43,16 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     if name not in registry:
         raise ConfigurationError(f"There is no task {name!r}; there are {', '.join(sorted(registry))}.")
     task = registry[name]
-    kind = media_type or mimetypes.guess_type(file.name)[0] or "text/plain"
-    if kind not in task.accepts:
-        raise BadDocument(
-            f"Task {name} takes {', '.join(task.accepts)}, not {kind}; say --media-type if that is wrong."
-        )
+    posted = file.read_bytes()
+    declared = media_type or guess_type(file.name) or (OCTETS if sniff(posted) else TEXT)
+    content, kind = accepted(posted, declared, task.accepts, task=name)
     try:
         checked = task.params.model_validate(params).model_dump_json()
     except ValidationError as error:
         raise ConfigurationError(str(from_validation(error, "params"))) from error
     here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
-    content = file.read_bytes()
-    if is_text(kind):
-        normalise_text(content, kind)  # refuses what the intake would refuse
-    assignment = Assignment(name, checked, BLOB + file.name, kind, len(content))
-    return asyncio.run(_run(here, task, assignment))
+    reference = BLOB + file.name if content == posted else inline(content)
+    return asyncio.run(_run(here, task, Assignment(name, checked, reference, kind, len(content))))
 
 
 async def _run(settings: Settings, task: Task, assignment: Assignment) -> Trial:

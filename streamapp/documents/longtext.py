@@ -8,7 +8,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
-from streamapp.documents.text import EMPTY, NULS, encoding_of, not_in, refuse_unknown
+from streamapp.documents.charset import not_in, refuse_unknown
+from streamapp.documents.text import EMPTY, NULS, encoding_of
 from streamapp.errors import BadDocument
 
 __all__ = ["TextLook", "normal_pieces", "refuse_unfit", "stays_as_it_is"]

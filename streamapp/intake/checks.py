@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
 from streamapp.delivery.target import Rules, WrongTarget, parse_target
-from streamapp.documents.text import is_text, normalise_text
+from streamapp.documents.accept import UnknownType, WrongType, accepted, accepted_file, accepted_text
+from streamapp.documents.kinds import TEXT
 from streamapp.errors import BadDocument
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.intake.submission import Submission
 from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
-__all__ = ["checked_bytes", "checked_content", "checked_params", "checked_task", "checked_type", "checked_webhook"]
+__all__ = ["checked_bytes", "checked_content", "checked_file", "checked_params", "checked_task", "checked_webhook"]
 
 
 def checked_task(registry: Registry, name: str) -> Task:
@@ -37,32 +39,42 @@ def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:
     """The document's bytes, text among them in UTF-8, and its media type without parameters. Raises `Refused`."""
     field = "document" if submission.text is None else "text"
     content, media_type = submission.content()
+    if submission.text is not None:
+        with _refusing(field):
+            return accepted_text(content, media_type or TEXT, task.accepts, task=task.name)
     return checked_bytes(task, content, media_type, field)
 
 
-def checked_bytes(task: Task, content: bytes, media_type: str, field: str) -> tuple[bytes, str]:
+def checked_bytes(task: Task, content: bytes, media_type: str | None, field: str) -> tuple[bytes, str]:
     """The same for a document that came in `field`."""
-    essence = checked_type(task, media_type, len(content))
-    if not content:
-        raise Refused(422, "The document is empty.", field=field)
-    if is_text(essence):
-        try:
-            content = normalise_text(content, media_type)
-        except BadDocument as error:
-            raise Refused(422, str(error), field=field) from error
-    return content, essence
+    _check_size(task, len(content))
+    with _refusing(field):
+        return accepted(content, media_type, task.accepts, task=task.name)
 
 
-def checked_type(task: Task, media_type: str, size: int) -> str:
-    """The media type without parameters, if the task takes such a document, and one of so many bytes."""
-    essence = media_type.partition(";")[0].strip().lower()
-    if essence not in task.accepts:
-        detail = f"Task {task.name} takes {', '.join(task.accepts)}, not {essence}."
-        raise Refused(415, detail, field="media_type")
+def checked_file(task: Task, file: BinaryIO, size: int, media_type: str) -> str:
+    """The media type of a document that is too large to be held, without parameters; its text is not looked at."""
+    _check_size(task, size)
+    with _refusing("document"):
+        return accepted_file(file, media_type, task.accepts, task=task.name)
+
+
+def _check_size(task: Task, size: int) -> None:
     if task.largest is not None and size > task.largest:
         detail = f"The document has {size} bytes; task {task.name} takes {task.largest} at most."
         raise Refused(413, detail, field="document")
-    return essence
+
+
+@contextmanager
+def _refusing(field: str) -> Iterator[None]:
+    try:
+        yield
+    except UnknownType as error:
+        raise Refused(422, str(error), field="media_type") from error
+    except WrongType as error:
+        raise Refused(415, str(error), field="media_type") from error
+    except BadDocument as error:
+        raise Refused(422, str(error), field=field) from error
 
 
 def checked_webhook(url: str | None, rules: Rules) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from streamapp.documents.longtext import refuse_unfit, stays_as_it_is
 from streamapp.documents.text import encoding_of, is_text
 from streamapp.errors import BadDocument
 from streamapp.identity import Pieced
-from streamapp.intake.checks import checked_bytes, checked_content, checked_type
+from streamapp.intake.checks import checked_bytes, checked_content, checked_file
 from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import Submission
 from streamapp.intake.upload import HEAD, Upload
@@ -40,10 +41,15 @@ async def content_of(task: Task, submission: Submission, upload: Upload | None) 
     media_type = submission.media_type or "application/octet-stream"
     if upload.content is not None:
         return _held(*checked_bytes(task, upload.content, media_type, "document"))
-    essence = checked_type(task, media_type, upload.size)
+    essence = await asyncio.to_thread(_looked_at, task, upload, media_type)
     if is_text(essence):
         await _as_utf8(upload, media_type)
     return _spooled(upload, essence)
+
+
+def _looked_at(task: Task, upload: Upload, media_type: str) -> str:
+    with upload.open() as file:
+        return checked_file(task, file, upload.size, media_type)
 
 
 def _spooled(upload: Upload, media_type: str) -> Content:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable
 from typing import Any
 
 from multidict import MultiMapping
 
+from streamapp.documents.kinds import HTML, TEXT, Looks, guess_type, sniff
 from streamapp.intake.jsontext import parse_value
 from streamapp.intake.refusal import Refused
 from streamapp.intake.upload import Upload
@@ -48,16 +48,19 @@ def known_text(name: str, content: bytes) -> Any:
 def with_document(fields: dict[str, Any], upload: Upload, declared: str, filename: str | None) -> None:
     """Add what a document says of itself, where no field says otherwise."""
     if "media_type" not in fields:
-        fields["media_type"] = media_type_of(declared, filename, upload.is_text)
+        beginning = upload.head if upload.content is None else upload.content
+        fields["media_type"] = media_type_of(declared, filename, sniff(beginning), upload.is_text)
     if filename:
         fields.setdefault("name", filename[:LONGEST_NAME])
 
 
-def media_type_of(declared: str, filename: str | None, is_text: Callable[[], bool]) -> str:
-    """What was declared; where that is nothing in particular, what its name or its bytes say."""
+def media_type_of(declared: str, filename: str | None, looks: Looks | None, is_text: Callable[[], bool]) -> str:
+    """What was declared; where that is nothing in particular, what its bytes or its name say."""
     if not declared.startswith(UNNAMED):
         return declared
-    guessed, encoding = mimetypes.guess_type(filename or "")
-    if guessed is not None and encoding is None:
-        return guessed
-    return "text/plain" if is_text() else declared
+    if looks is not None and looks.media_type != HTML:
+        return declared  # what these bytes are, no name tells better
+    guessed = guess_type(filename or "")
+    if guessed is not None or looks is not None:
+        return guessed or HTML
+    return TEXT if is_text() else declared

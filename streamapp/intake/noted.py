@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import NamedTuple
 
-from streamapp.documents.text import is_text
+from streamapp.documents.text import is_markup, is_text, title_of
 from streamapp.identity import Pieced, digest
 from streamapp.intake.content import Content
 from streamapp.intake.submission import Submission
@@ -22,7 +22,8 @@ def first_words(content: bytes, media_type: str) -> str | None:
     """What a text is called that nobody named, by how it begins; None for what is no text."""
     if not is_text(media_type):
         return None
-    lines = content[:2000].decode("utf-8", "ignore").split("\n")
+    beginning = content[:2000].decode("utf-8", "ignore")
+    lines = [title_of(beginning)] if is_markup(media_type) else beginning.split("\n")
     first = next((line for line in map(_shown, lines) if line), "")
     return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
 

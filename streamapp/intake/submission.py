@@ -113,8 +113,8 @@ class Submission(BaseModel):
     deadline: Deadline | None = Field(None, description="When the result is of no more use; the job expires then.")
     fresh: bool = Field(False, description="Have all of it computed anew, and nothing answered from memory.")
 
-    def content(self) -> tuple[bytes, str]:
-        """The document's bytes and its media type. Raises `Refused` when there is none, or both kinds."""
+    def content(self) -> tuple[bytes, str | None]:
+        """The document's bytes, and its media type if it is said. Raises `Refused` where there are none or both."""
         if self.text is not None and self.document is not None:
             raise Refused(422, "Send text or document, not both.", field="document")
         if self.text is not None:
@@ -124,8 +124,6 @@ class Submission(BaseModel):
             raise Refused(
                 422, "There is no document: send text, or document in base64 with its media_type.", field="text"
             )
-        if self.media_type is None:
-            raise Refused(422, "Say what the document is, for example application/pdf.", field="media_type")
         try:
             return base64.b64decode(self.document, validate=True), self.media_type
         except (binascii.Error, ValueError) as error:

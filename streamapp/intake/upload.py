@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import uuid
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from streamapp import faults
 from streamapp.documents.claim import Blobs
@@ -149,6 +150,11 @@ class Upload:
         else:
             assert self.reference is not None  # what is in memory stands for itself
             yield from self._stored(self.reference)
+
+    def open(self) -> BinaryIO:
+        """Read one that was spooled from its start; it blocks. Raises `StoreUnavailable`."""
+        assert self.reference is not None
+        return self._uploads.blobs.open(self.reference)
 
     def _stored(self, reference: str) -> Iterator[bytes]:
         with self._uploads.blobs.open(reference) as file:

@@ -17,7 +17,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from streamapp.documents.claim import Blobs
+from streamapp.book import BOOK_FILES
+from streamapp.documents.apart import decoded
+from streamapp.documents.claim import Blobs, ClaimedDocument
+from streamapp.documents.limits import MIB, Limits
 from streamapp.errors import StreamappError, TaskFailed
 from streamapp.jobs.memory import chunk_digest
 from streamapp.settings import MiB, Settings
@@ -88,6 +91,10 @@ class _Desk:
     def registry(self) -> Registry:
         return load_registry(self.settings.tasks, self.settings.only_tasks)
 
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.settings.document_timeout_s, self.settings.document_memory_mb * MIB)
+
     @cached_property
     def blobs(self) -> Blobs:
         return Blobs(self.settings.blobs)
@@ -131,7 +138,7 @@ def begin(assignment: Assignment) -> Begun | Report:
     """Decode and split a document: the first step's chunks, or the report when no step has work for a model."""
     assert _desk is not None
     document = _desk.blobs.claim(assignment.document, assignment.media_type, assignment.size)
-    return _guarded(assignment, lambda task, params: _from(task, 0, document, params, assignment.content_hash))
+    return _guarded(assignment, lambda task, params: _read(task, document, params, assignment.content_hash))
 
 
 def advance(assignment: Assignment, step: int, rows: Sequence[Row]) -> Begun | Report:
@@ -158,6 +165,12 @@ def _without_gap(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterato
         if number != expected or len(of_chunk) < len(step.predictors):
             return
         yield from of_chunk
+
+
+def _read(task: Task, document: ClaimedDocument, params: BaseModel, content: str | None) -> Begun | Report:
+    assert _desk is not None
+    is_file = task.books and document.media_type in BOOK_FILES
+    return _from(task, 0, decoded(document, _desk.limits) if is_file else document, params, content)
 
 
 def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:

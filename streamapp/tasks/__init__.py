@@ -1,6 +1,8 @@
 """Tasks: the contract that a model author writes against, and one file for each built-in task."""
 
+from streamapp.book import BOOK_FILES, Book, Chapter
 from streamapp.errors import BadDocument
+from streamapp.tasks.books import book_of
 from streamapp.tasks.contract import (
     Attachment,
     Bytes64,
@@ -16,9 +18,12 @@ from streamapp.tasks.contract import (
 )
 
 __all__ = [
+    "BOOK_FILES",
     "Attachment",
     "BadDocument",
+    "Book",
     "Bytes64",
+    "Chapter",
     "Document",
     "ItemError",
     "Params",
@@ -28,4 +33,5 @@ __all__ = [
     "Result",
     "Step",
     "Task",
+    "book_of",
 ]

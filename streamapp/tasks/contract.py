@@ -194,6 +194,9 @@ class Task:
 
     ``largest`` is the most bytes of a document that the task takes, where the settings would let more in. One that has
     it read as a stream, and whose items name a place in the document instead of holding a part of it, needs none.
+
+    ``books`` True has HTML, EPUB, PDF and DOCX files (``BOOK_FILES``, as far as ``accepts`` names them) decoded before
+    the first `split`, which gets the book as `book_of` reads it. A predictor's `prepare` gets the file as it came.
     """
 
     name: ClassVar[str]
@@ -201,6 +204,7 @@ class Task:
     remember: ClassVar[bool] = True
     largest: ClassVar[int | None] = None
     accepts: ClassVar[Sequence[str]]
+    books: ClassVar[bool] = False
     params: ClassVar[type[BaseModel]]
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, Field
 
+from streamapp.book import BOOK_FILES
 from streamapp.errors import TaskFailed
+from streamapp.tasks.books import book_of
 from streamapp.tasks.contract import Document, Params, Plot, Predictor, Report, Result, Step, Task
 from streamapp.tasks.minilm import MiniLM
+from streamapp.tasks.reading.given import read_given
 from streamapp.tasks.reading.items import items
 from streamapp.tasks.reading.text import fold, read_text
 from streamapp.tasks.reading.wire import Sentence
@@ -42,7 +45,8 @@ class SummarizeStep(Step[Document, Sentence, Report, SummarizeParams]):
 
     def split(self, source: Document, params: SummarizeParams) -> Iterator[Sentence]:
         """The document's sentences. Raises `BadDocument` where it is not UTF-8 or holds no sentence."""
-        return items(read_text(source))
+        book = book_of(source)
+        return items(read_text(source) if book is None else read_given(book))
 
     def reduce(self, results: Iterable[Result[Sentence]], params: SummarizeParams) -> Report:
         """The summary with its plot. Raises `TaskFailed` where no sentence has an embedding."""
@@ -88,7 +92,8 @@ class Summarize(Task):
     """The sentences that say most, chapter by chapter, and the story's emotional arc as a plot."""
 
     name: ClassVar[str] = "summarize"
-    accepts: ClassVar[Sequence[str]] = ("text/plain", "text/markdown")
+    accepts: ClassVar[Sequence[str]] = ("text/plain", "text/markdown", *BOOK_FILES)
+    books: ClassVar[bool] = True
     largest: ClassVar[int | None] = 64 * 1024 * 1024  # a book of twenty thousand pages: it is read as a whole
     params: ClassVar[type[BaseModel]] = SummarizeParams
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]] = (SummarizeStep(),)

@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streamapp.resources import FieldProblem, JobList, JobResource, NotificationList, Overview, Problem, TaskResource
-from streamapp.ui import words
+from streamapp.ui import files, words
 from streamapp.ui.reference import reference
 
 __all__ = ["CONTENT_SECURITY_POLICY", "Pages", "assets"]
@@ -65,7 +65,7 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(words.FILTERS)
+        self._environment.filters.update(words.FILTERS, kinds=files.kinds, accept=files.accept)
         self._environment.globals.update(
             asset=_asset, active=words.ACTIVE, unsettled=words.UNSETTLED, limit=max_body_bytes, asks_keys=asks_keys
         )

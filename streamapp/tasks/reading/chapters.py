@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from streamapp.book import Book, Chapter
 from streamapp.tasks.reading.headings import Heading, Kind, heading_of, is_title_like, nice_case
 from streamapp.tasks.reading.text import fold
 
-__all__ = ["Book", "Chapter", "read_book"]
+__all__ = ["Book", "Chapter", "is_prose", "read_book"]
 
 WRAP = 120
 """Characters of a wrapped line at most; what is mostly longer has one paragraph per line."""
@@ -26,22 +27,6 @@ PAGES = 150
 TERMINAL = re.compile(r"[.!?…:][\"”’')\]_*]*$")
 BYLINE = re.compile(r"by\b.{0,80}", re.IGNORECASE)
 THE_END = re.compile(r"(?:the\s+)?end\W*|finis\W*|fin\W*|ende\W*", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class Chapter:
-    """A heading, empty where the text has none, and paragraphs with white space folded."""
-
-    heading: str
-    paragraphs: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The title, empty where none was found, and chapters that each have at least one paragraph."""
-
-    title: str
-    chapters: Sequence[Chapter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,5 +180,10 @@ def _real(chapters: Sequence[Chapter]) -> list[Chapter]:
         if chapter.paragraphs and (last[chapter.heading] == place or sum(map(len, chapter.paragraphs)) >= STUB)
     ]
     if kept:
-        opening.paragraphs = [text for text in opening.paragraphs if TERMINAL.search(text) and len(text) > STUB // 2]
+        opening.paragraphs = list(filter(is_prose, opening.paragraphs))
     return [opening, *kept] if opening.paragraphs else kept
+
+
+def is_prose(text: str) -> bool:
+    """Whether a paragraph before the first chapter is more than a line of the title page."""
+    return TERMINAL.search(text) is not None and len(text) > STUB // 2

@@ -1,4 +1,4 @@
-"""From text to what goes over Kafka: every sentence with its chapter, a long text without chapters cut into parts."""
+"""From a book to what goes over Kafka: every sentence with its chapter, a long text without chapters cut into parts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LONGEST_TITLE: Final = 120
 Split = list[tuple[str, bool]]
 
 
-def items(text: str) -> Iterator[Sentence]:
-    """The sentences of a cleaned text in its order. Raises `BadDocument` where there is none."""
-    book = read_book(text)
+def items(text: str | Book) -> Iterator[Sentence]:
+    """The sentences of a cleaned text, or of a book, in its order. Raises `BadDocument` where there is none."""
+    book = read_book(text) if isinstance(text, str) else text
     chapters = [(chapter.heading, _split(chapter)) for chapter in book.chapters]
     chapters = [(heading, found) for heading, found in chapters if found]
     if len(chapters) == 1 and not chapters[0][0] and len(chapters[0][1]) > SHORT:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from streamapp.errors import BadDocument
 from streamapp.tasks.contract import Document
 
-__all__ = ["clean", "fold", "read_text"]
+__all__ = ["clean", "clean_paragraph", "fold", "frame_of", "read_text"]
 
 LINE_END = re.compile(r"\r\n?|\u2028|\u2029|\x85")
 PAGE_BREAK = re.compile(r"[\f\v]")
@@ -33,6 +34,18 @@ def clean(text: str) -> str:
     text = NOTE.sub("\n\n", CONTROL.sub("", text))
     start, end = LIBRARY_START.search(text), LIBRARY_END.search(text)
     return text[start.end() if start else 0 : end.start() if end and (not start or end.start() > start.end()) else None]
+
+
+def clean_paragraph(text: str) -> str:
+    """The same for a paragraph of a book that was decoded."""
+    return fold(NOTE.sub(" ", CONTROL.sub("", text)))
+
+
+def frame_of(text: str) -> Literal["start", "end"] | None:
+    """Which line of a library's frame a paragraph is."""
+    if LIBRARY_START.match(text):
+        return "start"
+    return "end" if LIBRARY_END.match(text) else None
 
 
 def fold(text: str) -> str:

@@ -57,6 +57,7 @@ def test_defaults_are_filled_in() -> None:
         ({"text": "a", "media_type": "application/pdf"}, 415, "media_type"),
         ({"text": "a", "media_type": "text/html"}, 415, "media_type"),
         ({"text": "\ufeff"}, 422, "text"),
+        ({"document": "YQ=="}, 422, "media_type"),
         ({"document": "", "media_type": "text/plain"}, 422, "document"),
         ({"document": "IA==", "media_type": "text/plain"}, 422, "document"),
         ({"document": "AA==", "media_type": "text/plain"}, 422, "document"),
