@@ -40,9 +40,11 @@ def accepted(content: bytes, declared: str | None, accepts: Sequence[str], *, ta
     Raises `WrongType`, and `BadDocument` for what is empty, no text, contradicts its type, or can't be read as one sees
     from its beginning or an archive's directory.
     """
-    essence = _agreed(declared, sniff(content), accepts, task)
+    looks = sniff(content)
+    essence = _agreed(declared, looks, accepts, task)
     if not content:
         raise BadDocument("The document is empty.")
+    _check_looks(essence, looks)
     if essence in ARCHIVES:
         Archive(io.BytesIO(content), Limits())
     return (normalise_text(content, declared or "") if is_text(essence) else content), essence
@@ -55,6 +57,7 @@ def accepted_file(file: BinaryIO, declared: str, accepts: Sequence[str], *, task
     """
     looks = sniff(file.read(HEAD), file)
     essence = _agreed(declared, looks, accepts, task)
+    _check_looks(essence, looks)
     if essence in ARCHIVES:
         Archive(file, Limits())
     return essence
@@ -77,7 +80,7 @@ def _essence(media_type: str) -> str:
 
 
 def _agreed(declared: str | None, looks: Looks | None, accepts: Sequence[str], task: str) -> str:
-    """The media type that both what is said and what the bytes look like allow."""
+    """The media type by what is said and, where that says nothing, by what the bytes look like."""
     said = _essence(declared or OCTETS)
     essence = _settled(said, looks, accepts)
     if declared is None and looks is None:
@@ -85,7 +88,6 @@ def _agreed(declared: str | None, looks: Looks | None, accepts: Sequence[str], t
     if essence not in accepts:
         shown = f"{looks.words} ({said})" if looks and said in VAGUE else essence
         raise WrongType(f"Task {task} takes {', '.join(accepts)}, not {shown}.")
-    _check_looks(essence, looks)
     return essence
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -15,7 +16,15 @@ from charset_normalizer import from_bytes
 
 from streamapp.errors import BadDocument
 
-__all__ = ["declared_in_markup", "decode_text", "decoded_markup", "marked_as", "not_in", "refuse_unknown"]
+__all__ = [
+    "declared_in_markup",
+    "decode_text",
+    "decoded_markup",
+    "guess_of",
+    "marked_as",
+    "not_in",
+    "refuse_unknown",
+]
 
 # Python's own codecs, which are no charsets: some give what is no text, some take quadratic time
 PYTHONS = {"idna", "mbcs", "oem", "palmos", "punycode", "raw_unicode_escape", "undefined", "unicode_escape"}
@@ -104,10 +113,29 @@ def declared_in_markup(content: bytes) -> str | None:
         return None
 
 
+def guess_of(pieces: Iterable[bytes]) -> str | None:
+    """What a text most likely is in that is too long to be held, by the first of it that is not ASCII."""
+    sample = b""
+    for piece in pieces:
+        sample += _sample(piece)
+        if len(sample) >= SAMPLE:
+            break
+    return next(iter(_likely(sample)), None)
+
+
 def _guess(content: bytes) -> str | None:
-    sample = _sample(content)
+    for name in _likely(_sample(content)):
+        try:
+            return _unicode(content.decode(name))
+        except UnicodeError:
+            continue
+    return None
+
+
+def _likely(sample: bytes) -> list[str]:
+    """Charsets that a text may be in, the likeliest first."""
     if len(sample) < ENOUGH:
-        return None
+        return []
     found = {
         name: (round(match.chaos, 2), -round(match.coherence, 2))
         for match in reversed(list(from_bytes(sample, cp_isolation=list(LIKELY), threshold=CLUTTER)))
@@ -116,12 +144,7 @@ def _guess(content: bytes) -> str | None:
     }
     if "iso8859_2" in found and not WINDOWS_ONLY.search(sample):
         found.pop("cp1250", None)  # Polish, Czech and Hungarian have letters there in it
-    for name in sorted(found, key=lambda each: (found[each], LIKELY.index(each))):
-        try:
-            return _unicode(content.decode(name))
-        except UnicodeError:
-            continue
-    return None
+    return sorted(found, key=lambda each: (found[each], LIKELY.index(each)))
 
 
 def _sample(content: bytes) -> bytes:

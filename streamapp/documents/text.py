@@ -17,6 +17,7 @@ __all__ = [
     "is_text",
     "normalise_text",
     "normalise_utf8",
+    "said_encoding",
     "title_of",
 ]
 
@@ -60,9 +61,13 @@ def normalise_utf8(content: bytes) -> bytes:
 
 def encoding_of(head: bytes, media_type: str) -> str:
     """What a text that begins like this is in, as it is marked or declared. It may be a name that nobody knows."""
+    return said_encoding(head, media_type) or "utf-8"
+
+
+def said_encoding(head: bytes, media_type: str) -> str | None:
+    """The same; None where it is neither."""
     essence = media_type.partition(";")[0].strip().lower()
-    declared = _charset(media_type) or (declared_in_markup(head) if is_markup(essence) else None)
-    return marked_as(head) or declared or "utf-8"
+    return marked_as(head) or _charset(media_type) or (declared_in_markup(head) if is_markup(essence) else None)
 
 
 def _checked(text: str) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from streamapp.documents.charset import guess_of
 from streamapp.documents.longtext import refuse_unfit, stays_as_it_is
-from streamapp.documents.text import encoding_of, is_text
+from streamapp.documents.text import encoding_of, is_text, said_encoding
 from streamapp.errors import BadDocument
 from streamapp.identity import Pieced
 from streamapp.intake.checks import checked_bytes, checked_content, checked_file
@@ -65,9 +66,17 @@ def _held(content: bytes, media_type: str) -> Content:
 async def _as_utf8(upload: Upload, media_type: str) -> None:
     """The same that `normalise_text` does to what is in memory."""
     try:
-        if stays_as_it_is(upload.head, media_type):
+        guessed = await _guessed(upload, media_type)
+        if guessed is None and stays_as_it_is(upload.head, media_type):
             refuse_unfit(upload.look)
         else:
-            await upload.recode(encoding_of(upload.head, media_type))
+            await upload.recode(guessed or encoding_of(upload.head, media_type))
     except BadDocument as error:
         raise Refused(422, str(error), field="document") from error
+
+
+async def _guessed(upload: Upload, media_type: str) -> str | None:
+    """The likeliest charset of what is not UTF-8, and says of nothing what it is in; None for all else."""
+    if upload.look.wrong is None or said_encoding(upload.head, media_type) is not None:
+        return None
+    return await asyncio.to_thread(lambda: guess_of(upload.stored()))

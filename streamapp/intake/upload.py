@@ -148,13 +148,17 @@ class Upload:
         if self.size > HASHED_WHOLE:
             yield self._hash.digest()
         else:
-            assert self.reference is not None  # what is in memory stands for itself
-            yield from self._stored(self.reference)
+            yield from self.stored()  # what is in memory stands for itself
 
     def open(self) -> BinaryIO:
         """Read one that was spooled from its start; it blocks. Raises `StoreUnavailable`."""
         assert self.reference is not None
         return self._uploads.blobs.open(self.reference)
+
+    def stored(self) -> Iterator[bytes]:
+        """The bytes of one that was spooled; it blocks."""
+        assert self.reference is not None
+        return self._stored(self.reference)
 
     def _stored(self, reference: str) -> Iterator[bytes]:
         with self._uploads.blobs.open(reference) as file:

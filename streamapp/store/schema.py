@@ -135,7 +135,6 @@ jobs = Table(
         sqlite_where=text("email IS NOT NULL"),
         postgresql_where=text("email IS NOT NULL"),
     ),
-    Index("jobs_active", "tenant", sqlite_where=text(ACTIVE), postgresql_where=text(ACTIVE)),
     Index(
         "jobs_by_work",
         "tenant",

@@ -165,7 +165,7 @@ def test_domains_that_hang_delay_nobody_else(hanging: int, silent_at: float) -> 
         others = sorted(took for domain, took in worker.took if not domain.startswith("hangs"))
         assert len(others) >= 2400 - 5
         assert others[-1] < 0.2
-        assert worker.most_silent <= max(PLACES // 2, hanging * PLACES // 4)
+        assert worker.most_silent <= PLACES // 2 + (hanging - 1) * PLACES // 4  # the first one may have been quick
 
     with skipping() as run:
         run(burst())

@@ -123,4 +123,4 @@ def test_counting_takes_the_index(database: Database) -> None:
     sql = re.sub(r":\w+", "1", str(COUNT.compile(compile_kwargs={"literal_binds": False})))
     with database.connection() as connection:
         plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}").all())
-    assert "jobs_active" in plan
+    assert "jobs_by_state (tenant=? AND status=?)" in plan

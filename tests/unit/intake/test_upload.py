@@ -197,6 +197,15 @@ async def test_the_same_text_is_the_same_work(database: Database, blobs: Blobs, 
     assert len(list(stored(blobs))) == (6 if characters > INLINE_BYTES else 0)
 
 
+@pytest.mark.parametrize("characters", [1_000, 10_000])
+async def test_a_charset_that_nobody_names(database: Database, blobs: Blobs, characters: int) -> None:
+    """I expect a long text to be read as a short one is: as what it most likely is."""
+    text = ("Après l'été, la forêt où elle s'était égarée lui sembla étrangement déserte. " * 200)[:characters]
+    row = (await Desk(database, blobs).send(text.encode("cp1252"), "french")).row
+    with blobs.open(row.document) as file:
+        assert file.read().decode() == text
+
+
 async def test_the_hashes_are_what_they_were(database: Database, blobs: Blobs) -> None:
     """I expect a spooled document to have the body hash that it had when documents were held in memory."""
     row = (await Desk(database, blobs).send(BYTES, name="A book")).row
@@ -221,10 +230,11 @@ async def test_a_repeat_leaves_one_blob(database: Database, blobs: Blobs) -> Non
     [
         (BYTES, {"task": "no-such"}, 422),
         (BYTES, {"params": {"no": 1}}, 422),
-        (BYTES, {"media_type": "application/pdf"}, 415),
+        (BYTES, {"media_type": "application/pdf"}, 422),
+        (BYTES, {"media_type": "image/png"}, 415),
         (BYTES, {"media_type": "text/plain; charset=no-such"}, 422),
         (BYTES, {"media_type": "text/plain; charset=us-ascii"}, 422),
-        (BYTES + b"\xff", {}, 422),
+        (BYTES + b"\xff", {"media_type": "text/plain; charset=utf-8"}, 422),
         (BYTES + b"\0", {}, 422),
         (b" " * 10_000, {}, 422),
         (BYTES, {"text": "both"}, 422),

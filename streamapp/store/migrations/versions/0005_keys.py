@@ -27,8 +27,6 @@ def upgrade() -> None:
     )
     op.create_index("api_keys_logins", "api_keys", ["login_of", "expires_at"], unique=False)
     op.add_column("tenants", sa.Column("paused", sa.Boolean(), nullable=False, server_default=sa.false()))
-    active = sa.text("status IN ('queued', 'running')")
-    op.create_index("jobs_active", "jobs", ["tenant"], unique=False, sqlite_where=active, postgresql_where=active)
     mailed = sa.text("email IS NOT NULL")
     columns = ["email", "created_at"]
     op.create_index("jobs_by_recipient", "jobs", columns, unique=False, sqlite_where=mailed, postgresql_where=mailed)
