@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -37,7 +36,7 @@ class Site:
         self.streams = Streams(database, Watch(database, QUICK_S), **{"most": 5, **options})
         self.path = str(folder / "socket")
         self.app = web.Application(middlewares=[problems(_page), _tenant])
-        paths = {"/v1/jobs/{job_id}/events": ("of_job", "head_of_job"), "/v1/events": ("of_tenant", "head")}
+        paths = {"/v1/jobs/{job_id}/events": ("job_events", "head_of_job"), "/v1/events": ("tenant_events", "head")}
         for path, (get, head) in paths.items():
             for method, name in (("GET", get), ("HEAD", head)):
                 self.app.router.add_route(method, path, _plain(getattr(self.streams, name)))
@@ -67,8 +66,7 @@ async def site(database: Database, folder: Path, **options: Any) -> AsyncIterato
 
 @web.middleware
 async def _tenant(request: web.Request, handler: Any) -> web.StreamResponse:
-    with warnings.catch_warnings(action="ignore"):  # of aiohttp, which would like another kind of key
-        request[CALLER] = Caller(request.headers.get("Tenant", "anna"), ALL_SCOPES)
+    request[CALLER] = Caller(request.headers.get("Tenant", "anna"), ALL_SCOPES)
     answer: web.StreamResponse = await handler(request)
     return answer
 
