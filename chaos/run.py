@@ -118,7 +118,7 @@ class _Run:
             await self.smtp.stop()
             await self.hooks.stop()
 
-    async def act(self, posting: asyncio.Task[None]) -> Counter[str]:
+    async def act(self, posting: asyncio.Task[None]) -> dict[str, int]:
         """Play the script; returns the points that it wanted hit, and how often."""
         everything = points(self.order.code / "streamapp", PREFIX, PREDICTORS)
         rounds = self.order.rounds
@@ -136,10 +136,10 @@ class _Run:
         self.watch.disarm()
         return wanted
 
-    async def hit_the_rest(self, wanted: Counter[str]) -> None:
+    async def hit_the_rest(self, wanted: dict[str, int]) -> None:
         """Lead workers to what was hit too rarely: a point that was still due when it came up again was hit once."""
         end = time.monotonic() + LAST_POINTS_S * max(1, self.order.rounds)
-        while (left := wanted - self.watch.hits) and time.monotonic() < end:
+        while (left := Counter(wanted) - self.watch.hits) and time.monotonic() < end:
             self.note(f"{left.total()} more hits of {len(left)} points")
             for name in left:
                 await self.attacks.point(name)
@@ -158,7 +158,7 @@ class _Run:
         if self.chance.random() > 0.2:
             await asyncio.sleep(self.chance.uniform(0.2, 1.5))
 
-    async def end(self, wanted: Counter[str], reference: asyncio.Task[dict[str, Any]]) -> Result:
+    async def end(self, wanted: dict[str, int], reference: asyncio.Task[dict[str, Any]]) -> Result:
         self.say("reading what is there")
         if not reference.done():
             self.note("waiting for the reports of the undisturbed run")

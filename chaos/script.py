@@ -80,6 +80,6 @@ def short(chance: random.Random, *, core: bool = False) -> list[Scene]:
     return [*SHORT, Scene("kill", "broker"), *rest]
 
 
-def points_of(script: Iterable[Sequence[Scene]]) -> Counter[str]:
-    """The points that a script wants hit, and how often each."""
-    return Counter(scene.given for scenes in script for scene in scenes if scene.what == "point")
+def points_of(script: Iterable[Sequence[Scene]]) -> dict[str, int]:
+    """The points that a script wants hit, and how often each; no Counter, whose pairs `asdict` would count."""
+    return dict(Counter(scene.given for scenes in script for scene in scenes if scene.what == "point"))

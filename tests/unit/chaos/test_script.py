@@ -25,3 +25,4 @@ def test_how_often_a_script_wants_each_point() -> None:
     script = [[Scene("point", "mail.after"), Scene("kill", "worker")], [Scene("point", "mail.after"), Scene("spoil")]]
 
     assert points_of(script) == {"mail.after": 2}
+    assert type(points_of(script)) is dict  # it is written as JSON at the end of an hour
