@@ -62,8 +62,11 @@ class Shot:
         return self.answered - self.due
 
 
-async def open_loop(url: str, bodies: Sequence[Mapping[str, Any] | bytes], rate: float) -> list[Shot]:
+async def open_loop(
+    url: str, bodies: Sequence[Mapping[str, Any] | bytes], rate: float, headers: Mapping[str, str] | None = None
+) -> list[Shot]:
     """Post the bodies at `rate` a second. Raises `aiohttp.ClientError` for an answer that is no success."""
+    sent = {"Content-Type": "application/json", **(headers or {})}
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=LONGEST_S)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, raise_for_status=True) as session:
@@ -73,8 +76,7 @@ async def open_loop(url: str, bodies: Sequence[Mapping[str, Any] | bytes], rate:
             due = start + number / rate
             packed = body if isinstance(body, bytes) else json.dumps(body).encode()
             await asyncio.sleep(due - time.monotonic())
-            headers = {"Content-Type": "application/json"}
-            async with session.post(url, data=packed, headers=headers) as response:
+            async with session.post(url, data=packed, headers=sent) as response:
                 answer = await response.read()
                 return Shot(due, time.monotonic(), json.loads(answer))
 
