@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
+from streamapp.cli_api import client_of
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
@@ -88,7 +89,7 @@ def submit(
         "params": json.dumps(_params(params)) if params else None,
         "fresh": "true" if fresh else None,
     }
-    with _client(url) as client:
+    with client_of(url) as client:
         given = {field: value for field, value in fields.items() if value is not None}
         job_id = client.submit(file, task=task or settings.default_task, fields=given, key=key)
         click.echo(f"job {job_id}", err=wait)
@@ -102,7 +103,7 @@ def submit(
 @click.option("--url", help="Where the API is.")
 def job(job_id: str, wait: bool, url: str | None) -> None:
     """Show job ID as JSON."""
-    with _client(url) as client:
+    with client_of(url) as client:
         found = _wait(client, job_id) if wait else client.job(job_id)
     click.echo(found.model_dump_json(indent=2))
 
@@ -162,11 +163,6 @@ cli.add_command(tenants)
 cli.add_command(keys)
 cli.add_command(webhooks)
 cli.add_command(listen)
-
-
-def _client(url: str | None) -> Client:
-    settings = load_settings()
-    return Client(url or settings.link_base, api_key=settings.api_key)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:

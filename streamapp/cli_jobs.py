@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from streamapp.client import Client
+from streamapp.cli_api import client_of
 from streamapp.resources import JobResource
-from streamapp.settings import load_settings
 
 __all__ = ["audit", "jobs"]
 
@@ -45,7 +44,7 @@ def jobs(
     for name, moment in (("created_after", after), ("created_before", before)):
         if moment is not None:
             wanted[name] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
-    with Client(url or load_settings().link_base) as client:
+    with client_of(url) as client:
         page = client.jobs(limit, **wanted)
     for job in page.items:
         _show(job)
@@ -71,7 +70,7 @@ def _show(job: JobResource) -> None:
 @click.option("--url", help="Where the API is.")
 def audit(limit: int, url: str | None) -> None:
     """Show what was done to many jobs at a time: when, with which key, what, to how many, by which filter."""
-    with Client(url or load_settings().link_base) as client:
+    with client_of(url) as client:
         page = client.get("/v1/audit", limit=str(limit))
     for line in page["items"]:
         wanted = json.dumps(line["filter"], ensure_ascii=False)

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from streamapp.client import Client
-from streamapp.settings import load_settings
+from streamapp.cli_api import client_of
 
 __all__ = ["dead_letters", "deliveries"]
 
@@ -30,11 +29,6 @@ def _filtered(command: Command) -> Command:
     return command
 
 
-def _client(url: str | None) -> Client:
-    settings = load_settings()
-    return Client(url or settings.link_base, api_key=settings.api_key)
-
-
 def _filter(**wanted: str | None) -> dict[str, str]:
     return {name: value for name, value in wanted.items() if value is not None}
 
@@ -49,7 +43,7 @@ def dead_letters() -> None:
 @_filtered
 def list_letters(state: str, topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
     """List them, newest first."""
-    with _client(url) as client:
+    with client_of(url) as client:
         page = client.get("/v1/dead-letters", **_filter(state=state, topic=topic, job=job, reason=reason))
     for letter in page["items"]:
         place = letter["delivery"] or f"{letter['topic']} {letter['partition']} {letter['offset']}"
@@ -69,7 +63,7 @@ def list_letters(state: str, topic: str | None, job: str | None, reason: str | N
 @click.option("--url", help="Where the API is.")
 def show(letter: int, url: str | None) -> None:
     """Show one, with the message's bytes as far as they are text."""
-    with _client(url) as client:
+    with client_of(url) as client:
         found = client.get(f"/v1/dead-letters/{letter}")
     if found["value"] is not None:
         found["value"] = base64.b64decode(found["value"]).decode("utf-8", "backslashreplace")
@@ -97,7 +91,7 @@ def _each(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str 
         raise click.UsageError("Name IDs, or narrow it down with --topic, --job or --reason.")
     if letters and wanted:
         raise click.UsageError("Name IDs or a filter, not both.")
-    with _client(url) as client:
+    with client_of(url) as client:
         for letter in letters:
             click.echo(f"{letter}: {client.post(f'/v1/dead-letters/{letter}/{what}')['state']}")
         if wanted:
@@ -113,7 +107,7 @@ def deliveries() -> None:
 @click.option("--url", help="Where the API is.")
 def parked(url: str | None) -> None:
     """List them, oldest first."""
-    with _client(url) as client:
+    with client_of(url) as client:
         items = client.get("/v1/deliveries/parked")["items"]
     for delivery in items:
         why = delivery["last_error"] or "a worker died while sending"
@@ -128,6 +122,6 @@ def parked(url: str | None) -> None:
 @click.option("--url", help="Where the API is.")
 def settle(chosen: tuple[str, ...], how: str, url: str | None) -> None:
     """Say what became of those with these IDs."""
-    with _client(url) as client:
+    with client_of(url) as client:
         for delivery in chosen:
             click.echo(f"{delivery}: {client.post(f'/v1/deliveries/{delivery}/{how}')['state']}")

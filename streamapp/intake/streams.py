@@ -47,7 +47,7 @@ RESUMED = {
 STREAM = {
     200: Answer(
         "Server-sent events (WHATWG HTML, 9.2): `progress`, `partial`, `delivery`, `done`, `notification`.",
-        {"type": "string"},
+        {},
         "text/event-stream",
     )
 }

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from streamapp.testing.deployment import Deployment
+from streamapp.testing.keys import make_key
 
 HERE = Path(__file__).parent
 EXAMPLES = 15
-LEFT_OUT = "use_after_free"  # DELETE cancels a job, and what became of it stays to be read
+# DELETE cancels a job, and what became of it stays to be read; and another call of the same story may have deleted it
+LEFT_OUT = "use_after_free,ensure_resource_availability"
+ENDLESS = "(events|stream)$"  # streams have tests of their own
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +51,13 @@ def test_the_page_needs_no_network(deployment: Deployment) -> None:
 @pytest.mark.timeout(600)
 def test_every_answer_is_described(deployment: Deployment) -> None:
     """All of schemathesis' checks, links between calls included: no 5xx, no status or body that is not described."""
+    key = make_key(deployment, scopes=("submit", "read", "admin"))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")]
     options = ["--checks", "all", "--exclude-checks", LEFT_OUT, "--max-examples", str(EXAMPLES), "--seed", "1"]
+    options += ["--exclude-path-regex", ENDLESS]
     phases = ["--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-color"]
     ended = subprocess.run(
-        [*command, "run", f"{deployment.url}/openapi.json", *options, *phases],
+        [*command, "run", f"{deployment.url}/openapi.json", "-H", f"Authorization: Bearer {key}", *options, *phases],
         capture_output=True,
         text=True,
         check=False,

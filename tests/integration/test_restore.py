@@ -20,7 +20,7 @@ from streamapp.testing.deployment import Deployment, until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-BOOK = "".join(f"Sentence {number} of a book that takes a while. " for number in range(2400))
+BOOK = "".join(f"Sentence {number} of a book that takes a while. " for number in range(9600))
 LONG_S = 180.0
 ECHO = {"STREAMAPP_ONLY_TASKS": '["echo"]', "STREAMAPP_DEFAULT_TASK": "echo", "STREAMAPP_DEVICE": "cpu"}
 

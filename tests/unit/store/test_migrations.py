@@ -38,13 +38,14 @@ def test_again_changes_nothing(database: Database) -> None:
 def test_a_newer_database_is_refused(database: Database) -> None:
     """I expect an older version of this program to leave a newer one's tables alone, with one sentence."""
     with database.connection() as connection:
+        before = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     try:
         with pytest.raises(ConfigurationError, match="revision 9999"):
             migrate(database)
     finally:
         with database.connection() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            connection.execute(text("UPDATE alembic_version SET version_num = :before"), {"before": before})
 
 
 def test_rows_of_before_webhooks(tmp_path: Path) -> None:
