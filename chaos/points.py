@@ -25,6 +25,13 @@ LEFT_OUT = {
     "speak_for": "an operator's rewind",
     "remove": "removes what ended long ago",
     "forget": "only a broker that lost messages leads there, and what was removed long ago",
+    "cancel_all": "an admin's, for many jobs at once",
+    "retry_all": "an admin's, for many jobs at once",
+    "again": "a client's who asks for another run; the load asks for none",
+    "log_in": "no keys are asked for here",
+    "revoke": "no keys are asked for here",
+    "used": "no keys are asked for here",
+    "store_id": "written once, at the first start of all",
     "release": "only a worker that stops in order gives its lease back",
 }
 

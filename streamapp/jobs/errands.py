@@ -112,7 +112,7 @@ class Errands:
         except Exception as error:
             _answer(some, [error] * len(some))
         else:
-            self._note(some, ended)
+            self._learn(some, ended)
 
     async def _alone(self, errand: _Errand) -> None:
         try:
@@ -120,9 +120,9 @@ class Errands:
         except Exception as error:
             _answer([errand], [error])
         else:
-            self._note([errand], ended)
+            self._learn([errand], ended)
 
-    def _note(self, some: Sequence[_Errand], ended: Sequence[taskwork.Ended]) -> None:
+    def _learn(self, some: Sequence[_Errand], ended: Sequence[taskwork.Ended]) -> None:
         for errand, each in zip(some, ended, strict=True):
             before = self._takes_s.get(errand.kind, each.seconds)
             self._takes_s[errand.kind] = before + NEWEST * (each.seconds - before)
