@@ -167,6 +167,9 @@ class Attacks:
             for _ in range(BURST):
                 self._load.post("burst", "echo")
             await self.mail("slow", 4.0)
+        elif name == "put_back":
+            for _ in range(CROWD):
+                self._load.post("plain", "excerpt")
         elif name == "_answer":
             self._load.post("plain", ALREADY_READ, fresh=False)
         elif name in KINDS:
@@ -179,6 +182,7 @@ class Attacks:
 
 KINDS = {"give_up": "refused", "_end_at": "failing", "_end": "late", "_cancel": "cancelled"}
 BURST = 12
+CROWD = 40  # twice as many as run at a time
 ALREADY_READ = "excerpt-0"  # the second time at the latest; an echo is never remembered
 
 
