@@ -11,17 +11,15 @@ from typing import Any
 
 import click
 
+from streamapp.cli_store import LONGEST_NAME, open_store
 from streamapp.errors import ConfigurationError
 from streamapp.identity import DEFAULT_TENANT
 from streamapp.settings import load_settings
 from streamapp.store import webhook_secrets
-from streamapp.store.database import Database
-from streamapp.store.migrate import migrate
 from streamapp.store.webhook_secrets import Secret
 
 __all__ = ["listen", "webhooks"]
 
-LONGEST_NAME = 64
 PORT = 6070
 HOUR_S = 3600.0
 
@@ -37,16 +35,6 @@ def _of_tenant(command: Command) -> Command:
     option = click.option("--tenant", default=DEFAULT_TENANT, show_default=True, callback=checked, help="Whose.")
     decorated: Command = option(command)
     return decorated
-
-
-@contextmanager
-def _store() -> Iterator[Database]:
-    database = Database(load_settings().store_url)
-    try:
-        migrate(database)
-        yield database
-    finally:
-        database.close()
 
 
 @click.group()
@@ -79,7 +67,7 @@ def show(tenant: str) -> None:
 )
 def rotate(tenant: str, hours: float) -> None:
     """Make a new one. Until the old one ends there is a signature by each: receivers change it when they like."""
-    with _store() as database:
+    with open_store() as database:
         database.write_sync(webhook_secrets.rotate, tenant, hours * HOUR_S)
     for each in _current(tenant):
         click.echo(_line(each))
@@ -89,7 +77,7 @@ def rotate(tenant: str, hours: float) -> None:
 @_of_tenant
 def expire(tenant: str) -> None:
     """End the one before the newest at once."""
-    with _store() as database:
+    with open_store() as database:
         gone = database.write_sync(webhook_secrets.expire, tenant)
     click.echo("It is gone." if gone else "There was none but the newest.")
 
@@ -117,7 +105,7 @@ def _to_check_with(given: str | None, tenant: str) -> Iterator[Callable[[], Sequ
         _check(given)
         yield lambda: [str(given)]
         return
-    with _store() as database:
+    with open_store() as database:
         database.write_sync(webhook_secrets.current, tenant)  # makes it, if need be
         yield lambda: [each.secret for each in database.read_sync(webhook_secrets.current, tenant)]
 
@@ -142,7 +130,7 @@ async def _listen(port: int, secrets: Callable[[], Sequence[str]], answer: int) 
 
 
 def _current(tenant: str) -> list[Secret]:
-    with _store() as database:
+    with open_store() as database:
         return database.write_sync(webhook_secrets.current, tenant)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from streamapp import cli_webhooks
+from streamapp import cli_store, cli_webhooks
 from streamapp.cli_webhooks import listen, webhooks
 from streamapp.delivery.listen import Received, shown
 from streamapp.settings import Settings
@@ -18,7 +18,8 @@ from streamapp.settings import Settings
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store of the test's own."""
     settings = Settings(home=tmp_path)
-    monkeypatch.setattr(cli_webhooks, "load_settings", lambda: settings)
+    for module in (cli_store, cli_webhooks):
+        monkeypatch.setattr(module, "load_settings", lambda: settings)
 
 
 def secret(*words: str) -> Result:
