@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -30,7 +30,7 @@ from streamapp.store.reservations import with_reservations
 from streamapp.store.sql import AnyRow
 from streamapp.topics import TopicNames
 
-__all__ = ["KINDS", "Publisher", "key_of"]
+__all__ = ["KINDS", "Publisher", "key_of", "run_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,12 @@ KINDS = ("email", "notification", "webhook")  # of deliveries, and so the topics
 JOBS_IN_A_ROW = 8  # to one partition, when many come at once; a few are planned at a time anyway
 
 Key = TypeVar("Key", bound=Hashable)
+Row = TypeVar("Row")
+
+
+def run_of(row: AnyRow) -> Run:
+    """The run of a job's row."""
+    return Run(row.tenant, row.id, row.run)
 
 
 def key_of(row: AnyRow) -> ChunkKey:
@@ -71,7 +77,7 @@ class Publisher:
 
     async def accepted(self, rows: Sequence[AnyRow]) -> None:
         """Publish jobs that were reserved just now."""
-        known = {Run(row.tenant, row.id, row.run): row for row in rows}
+        known = {run_of(row): row for row in rows}
         await self.jobs(list(known), known)
 
     async def jobs(self, runs: Sequence[Run], known: Mapping[Run, AnyRow] | None = None) -> None:
@@ -112,6 +118,14 @@ class Publisher:
                     there += places
             if sent:
                 await self._database.note(outbox.deliveries_published, sent, there)
+
+    async def left(self, read: Awaitable[Sequence[Row]], key: Callable[[Row], Hashable]) -> list[Row]:
+        """Rows of the outbox, without those that were being published when the reading began.
+
+        Their note may stand by the time the rows are here, and those would still say that they are unpublished.
+        """
+        busy = frozenset(self._in_work)
+        return [row for row in await read if key(row) not in busy]
 
     @contextmanager
     def _taking(self, keys: Sequence[Key]) -> Iterator[list[Key]]:

@@ -24,7 +24,7 @@ from streamapp.identity import Run
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.progress import Progress
-from streamapp.jobs.publish import Publisher
+from streamapp.jobs.publish import Publisher, key_of, run_of
 from streamapp.store import jobs, leases, ledger, outbox
 from streamapp.store.chunks import complete_steps
 from streamapp.store.database import Database
@@ -112,10 +112,11 @@ class Sweeper:
         return held
 
     async def _relay(self, grace_s: float) -> None:
-        left = await self._database.read(outbox.unpublished_jobs, grace_s, LIMIT, self._room)
-        await self._publisher.jobs([Run(row.tenant, row.id, row.run) for row in left])
-        await self._publisher.chunks(await self._database.read(outbox.unpublished_chunks, grace_s, LIMIT))
-        await self._publisher.deliveries(await self._database.read(ledger.due, grace_s, LIMIT))
+        read, left = self._database.read, self._publisher.left
+        jobs_left = await left(read(outbox.unpublished_jobs, grace_s, LIMIT, self._room), run_of)
+        await self._publisher.jobs([run_of(row) for row in jobs_left])
+        await self._publisher.chunks(await left(read(outbox.unpublished_chunks, grace_s, LIMIT), key_of))
+        await self._publisher.deliveries(await left(read(ledger.due, grace_s, LIMIT), lambda due: due))
 
     async def _reduce(self, grace_s: float) -> None:
         """In tasks of their own, since a reduce may take minutes; the collector does none twice at a time."""

@@ -135,6 +135,30 @@ async def test_what_is_being_published_is_not_published_again(
     assert [(row.sent_partition, row.sent_offset) for row in rows_of(database, jobs)] == [(3, 100), (3, 101)]
 
 
+async def test_what_was_noted_while_the_relay_read_is_not_published_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect a job that the relay read before its note was written to be sent once."""
+    broker = Broker()
+    monkeypatch.setattr(publish, "send_acked", broker.send_acked)
+    names = TopicNames("t.")
+    publisher = Publisher(database, {names.inference: cast(TopicT, None)}, names)
+    one = reserved(database)
+    first = asyncio.create_task(publisher.jobs([one]))
+    await asyncio.sleep(0.05)
+
+    async def read_early() -> Sequence[Any]:
+        rows = await database.read(outbox.unpublished_jobs, 0.0, 10)
+        broker.gate.set()
+        await first
+        return rows
+
+    left = await publisher.left(read_early(), publish.run_of)
+    await publisher.jobs([publish.run_of(row) for row in left])
+    assert broker.sent == 1
+    assert row_of(database, jobs, id=one.job).published_at is not None
+
+
 async def test_deliveries_that_come_together_are_published_together(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, cast
 
 import pytest
@@ -63,6 +63,10 @@ class FakePublisher:
         if due and not self.away:
             self.due += due
             await self._database.write(outbox.deliveries_published, due, self._places(due))
+
+    async def left(self, read: Awaitable[Sequence[AnyRow]], key: Callable[[AnyRow], Hashable]) -> Sequence[AnyRow]:
+        """All of them: what it publishes, it has published at once."""
+        return await read
 
     def _places(self, sent: Sequence[Any]) -> list[Place]:
         return [Place(0, next(self._offsets)) for _ in sent]
