@@ -305,7 +305,7 @@ def test_the_client_streams(running: Deployment, tmp_path: Path) -> None:
     thread.start()
     try:
         with Client(running.url) as client:
-            job = client.submit(file, task="places")
+            job = client.submit("places", file=file).id
     finally:
         ended.set()
         thread.join()
