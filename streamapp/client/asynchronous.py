@@ -215,5 +215,5 @@ class AsyncClient:
                 async for _ in pieces:
                     if waiting.heard():
                         return
-        except (ApiError, ApiUnreachable):
-            waiting.stream_failed()
+        except (ApiError, ApiUnreachable) as error:
+            waiting.stream_failed(error)

@@ -207,5 +207,5 @@ class Client:
                 for _ in pieces:
                     if waiting.heard():
                         return
-        except (ApiError, ApiUnreachable):
-            waiting.stream_failed()
+        except (ApiError, ApiUnreachable) as error:
+            waiting.stream_failed(error)

@@ -33,7 +33,7 @@ class Waiting:
         self._timeout_s = math.inf if timeout_s is None else timeout_s
         self._ends_at = now() + self._timeout_s
         self._job: JobResource | None = None
-        self._heard_at = 0.0
+        self._heard_at = self._asked_s = self._stream_at = 0.0
         self._asked = self._failed_streams = 0
         self.following = self._begin()
 
@@ -67,16 +67,20 @@ class Waiting:
 
     def failed(self, error: ApiError | ApiUnreachable) -> None:
         """The job could not be asked for. Raises the error, unless the API was there before and may come back."""
-        if isinstance(error, ApiError) and error.status not in AGAIN:
+        asked_s = (error.retry_after_s or 0.0) if isinstance(error, ApiError) else 0.0
+        if isinstance(error, ApiError) and (error.status not in AGAIN or asked_s > self._policy.asked_s):
             raise error
         if self._job is None or self._now() - self._heard_at >= self._policy.patience_s:
             raise error
         if not self.left_s:
             raise WaitTimeout(self._job, self._timeout_s) from error
+        self._asked_s = asked_s
+        if self.following.over:  # else it would be asked again without a pause
+            self.following = self._begin()
 
     def may_stream(self) -> bool:
         """Whether to listen to the job's stream now."""
-        return self.left_s > QUIET_S and self._failed_streams < STREAMS
+        return self.left_s > QUIET_S and self._failed_streams < STREAMS and self._now() >= self._stream_at
 
     def heard(self) -> bool:
         """The stream gave a sign of life; whether to leave it now."""
@@ -84,16 +88,19 @@ class Waiting:
         self._heard_at = self._now()
         return self.following.over or self.left_s <= QUIET_S
 
-    def stream_failed(self) -> None:
-        """The stream could not be opened, or has ended before the job."""
+    def stream_failed(self, error: ApiError | ApiUnreachable) -> None:
+        """The stream could not be opened, or has broken."""
         self._failed_streams += 1
+        if isinstance(error, ApiError):
+            self._stream_at = self._now() + (error.retry_after_s or 0.0)
 
     def delay_s(self) -> float:
         """How long to wait before the job is asked for."""
+        asked_s, self._asked_s = self._asked_s, 0.0
         if self.following.over:
             return 0.0
         self._asked += 1
-        return min(delay_s(self._asked, first_s=FIRST_S, longest_s=LONGEST_S), self.left_s)
+        return min(max(asked_s, delay_s(self._asked, first_s=FIRST_S, longest_s=LONGEST_S)), self.left_s)
 
     def _begin(self) -> Following:
         return Following(self._id, Tries(Policy(attempts=1, patience_s=0.0), self._now))

@@ -139,9 +139,15 @@ def test_a_stream_that_is_cut(how: str, running: Deployment, steering: Path) -> 
     (steering / "slow").write_text("0.3")
     kind = b"event: %b\ndata: "
     marks = [kind % name for name in (b"progress", b"progress", b"partial", b"done", b"delivery", b"delivery")]
+    told: list[JobEvent] = []
+
+    def count(event: JobEvent) -> None:
+        told.append(event)
+        assert len(told) < 50, "it is told again and again"
+
     with CuttingProxy(running.url, *marks) as proxy:
         job = ask(how, proxy.url, "submit", "telling", text=WORDS, email="reader@localhost", fresh=True)
-        events = ask(how, proxy.url, "stream", job.id, deliveries=True)
+        events = ask(how, proxy.url, "stream", job.id, seen=count, deliveries=True)
     assert proxy.marks in ([], [kind % b"partial"])  # words that are through out of order make no partial report
     assert sorted(each.kind for each in kinds(events, DeliveryResource)) == ["email", "notification"]
     (end,) = kinds(events, DoneEvent)

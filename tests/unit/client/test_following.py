@@ -169,13 +169,57 @@ def test_a_job_that_has_ended(how: str) -> None:
 def test_waiting_where_there_is_no_stream(how: str) -> None:
     """After three vain attempts it only asks, and ever less often."""
     world = World(how)
-    no: list[Outcome] = [httpx.ConnectError("refused"), FULL, httpx.Response(200, html="a proxy's page")]
+    no: list[Outcome] = [httpx.ConnectError("refused"), httpx.Response(200, html="a proxy's page"), FULL]
     asking: list[Outcome] = [each for answer in no for each in (job(), answer)]
     world.script = [*asking, *[job("running") for _ in range(10)], job("succeeded")]
     assert world("wait", ID).status == "succeeded"
     assert [request.url.path.endswith("events") for request in world.asked[6:]] == [False] * 11
     assert max(world.slept) <= 2.0
     assert world.slept[-1] >= 1.0
+
+
+def test_a_stream_later(how: str) -> None:
+    """It is opened no sooner than it was told to be; meanwhile the job is asked for."""
+    world = World(how)
+    opened = []
+
+    def stream(request: httpx.Request) -> httpx.Response:
+        opened.append(world.clock)
+        return world.stream(done("p1"))
+
+    def either(request: httpx.Request) -> httpx.Response:
+        return stream(request) if request.url.path.endswith("events") else job("succeeded" if opened else "running")
+
+    world.script = [job(), FULL, *[either] * 20]
+    assert world("wait", ID).status == "succeeded"
+    assert opened[0] >= 1002.0
+    assert len(world.asked) > 5
+
+
+def test_a_wait_minds_when_to_come_again(how: str) -> None:
+    """Also when that leads beyond its end: then it looks once more, and not every now and then."""
+    world = World(how)
+    world.script = [job(), *[problem(503, Retry_After="15")] * 2, job("running")]
+    with pytest.raises(WaitTimeout):
+        world("wait", ID, timeout_s=20.0)
+    assert not world.script
+    assert world.clock == pytest.approx(1020.0)
+
+
+def test_a_wait_that_is_told_to_come_much_later(how: str) -> None:
+    """That is the caller's to decide."""
+    world = World(how)
+    world.script = [job(), world.stream(done("p1")), problem(429, Retry_After="900")]
+    with pytest.raises(ApiError, match="429"):
+        world("wait", ID)
+
+
+def test_an_end_that_cannot_be_read_yet(how: str) -> None:
+    """It is told, and the worker goes away: the job is asked for with pauses."""
+    world = World(how)
+    world.script = [job(), world.stream(done("p1")), *[problem(503)] * 60, job("succeeded")]
+    assert world("wait", ID).status == "succeeded"
+    assert world.slept.count(0.0) == 1
 
 
 def test_the_timeout(how: str) -> None:
