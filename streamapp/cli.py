@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from streamapp import __version__
-from streamapp.cli_api import client_of
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
+from streamapp.cli_params import params_of
 from streamapp.cli_recovery import backup, rewind, with_broker
+from streamapp.cli_send import job, submit
 from streamapp.cli_tenants import tenants
 from streamapp.cli_webhooks import listen, webhooks
-from streamapp.client import Client
 from streamapp.errors import ConfigurationError, StreamappError
-from streamapp.resources import JobResource
 from streamapp.settings import load_settings
 
 __all__ = ["main"]
@@ -55,60 +53,6 @@ def up() -> None:
 
 
 @cli.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--task", help="What to do with it.  [default: the settings' default task]")
-@click.option("--email", help="Where to send the result.")
-@click.option("--webhook", help="The https URL that is told when it has ended.")
-@click.option("--name", help="What to call the job.")
-@click.option("--media-type", help="What FILE is.  [default: by its name]")
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
-@click.option("--fresh", is_flag=True, help="Have it computed anew, and nothing answered from memory.")
-@click.option("--key", help="The idempotency key: the same key and file give the same job.")
-@click.option("--wait", is_flag=True, help="Wait for the end and print the report.")
-@click.option("--url", help="Where the API is.  [default: as in the settings]")
-def submit(
-    file: Path,
-    task: str | None,
-    email: str | None,
-    webhook: str | None,
-    name: str | None,
-    media_type: str | None,
-    params: tuple[str, ...],
-    fresh: bool,
-    key: str | None,
-    wait: bool,
-    url: str | None,
-) -> None:
-    """Send FILE to be worked on."""
-    settings = load_settings()
-    fields = {
-        "email": email,
-        "webhook": webhook,
-        "name": name,
-        "media_type": media_type,
-        "params": json.dumps(_params(params)) if params else None,
-        "fresh": "true" if fresh else None,
-    }
-    with client_of(url) as client:
-        given = {field: value for field, value in fields.items() if value is not None}
-        job_id = client.submit(file, task=task or settings.default_task, fields=given, key=key)
-        click.echo(f"job {job_id}", err=wait)
-        if wait:
-            sys.exit(_show_end(_wait(client, job_id)))
-
-
-@cli.command()
-@click.argument("job_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Wait for the end first.")
-@click.option("--url", help="Where the API is.")
-def job(job_id: str, wait: bool, url: str | None) -> None:
-    """Show job ID as JSON."""
-    with client_of(url) as client:
-        found = _wait(client, job_id) if wait else client.job(job_id)
-    click.echo(found.model_dump_json(indent=2))
-
-
-@cli.command()
 @click.option("--create", is_flag=True, help="Create those that are missing.")
 def topics(create: bool) -> None:
     """Show the topics that this deployment needs, and whether they are there."""
@@ -139,7 +83,7 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
     from streamapp.trial import run_trial
 
     faulthandler.enable()  # a crash in native code would end it without a word
-    trial = run_trial(load_settings(), task, file, _params(params), media_type)
+    trial = run_trial(load_settings(), task, file, params_of(params), media_type)
     report = trial.report
     click.echo(report.text)
     if trial.failed:
@@ -153,6 +97,8 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
         sys.exit(FAILED)
 
 
+cli.add_command(submit)
+cli.add_command(job)
 cli.add_command(jobs)
 cli.add_command(audit)
 cli.add_command(dead_letters)
@@ -163,36 +109,6 @@ cli.add_command(tenants)
 cli.add_command(keys)
 cli.add_command(webhooks)
 cli.add_command(listen)
-
-
-def _wait(client: Client, job_id: str) -> JobResource:
-    from rich.console import Console
-
-    from streamapp.embedded.screen import Screen
-
-    with Screen(Console(stderr=True, highlight=False)).step(f"job {job_id}") as step:
-        return client.wait(job_id, seen=lambda job: step.at(job.progress.done, job.progress.total))
-
-
-def _show_end(job: JobResource) -> int:
-    if job.report is not None:
-        click.echo(job.report.text)
-        return 0
-    click.echo(f"streamapp: the job has {job.status}: {job.error or 'no reason is known'}", err=True)
-    return FAILED
-
-
-def _params(pairs: tuple[str, ...]) -> dict[str, object]:
-    params: dict[str, object] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise click.BadParameter(f"{pair!r} must look like NAME=VALUE", param_hint="--param")
-        try:
-            params[name] = json.loads(value)
-        except ValueError:
-            params[name] = value
-    return params
 
 
 if __name__ == "__main__":

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from streamapp.client import Client
+from streamapp.client import AsyncClient, Client, Policy
 from streamapp.settings import load_settings
 
-__all__ = ["client_of"]
+__all__ = ["async_client_of", "client_of"]
+
+POLICY = Policy(attempts=3)  # somebody sits before it, and may have mistyped the address
 
 
 def client_of(url: str | None) -> Client:
     """A client of the API at that address, or where the settings say it is, with the settings' key."""
     settings = load_settings()
-    return Client(url or settings.link_base, api_key=settings.api_key)
+    return Client(url or settings.link_base, api_key=settings.api_key, policy=POLICY)
+
+
+def async_client_of(url: str | None) -> AsyncClient:
+    """The same to await."""
+    settings = load_settings()
+    return AsyncClient(url or settings.link_base, api_key=settings.api_key, policy=POLICY)

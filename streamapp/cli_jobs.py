@@ -1,4 +1,4 @@
-"""The commands that find jobs and say what was done to many: `streamapp jobs` and `streamapp audit`."""
+"""The commands for jobs, and what was done to many of them: `streamapp jobs`, `jobs cancel` …, `streamapp audit`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
 FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="Of this status; repeatable.")
 @click.option("--task", help="Of this task.")
 @click.option("--after", type=click.DateTime(FORMATS), help="Accepted then or later; in UTC unless it has an offset.")
@@ -29,7 +29,10 @@ FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
 @click.option("--cursor", help="Where the page before ended.")
 @click.option("--url", help="Where the API is.")
+@click.pass_context
 def jobs(
+    context: click.Context,
+    /,
     statuses: tuple[str, ...],
     after: datetime | None,
     before: datetime | None,
@@ -38,6 +41,8 @@ def jobs(
     **named: str | None,
 ) -> None:
     """List the newest jobs, or those that match."""
+    if context.invoked_subcommand is not None:
+        return
     wanted: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if statuses:
         wanted["status"] = ",".join(statuses)
@@ -52,6 +57,38 @@ def jobs(
         click.echo("None." if wanted else "No jobs yet. Send one: streamapp submit FILE")
     if page.next:
         click.echo(f"There are more: --cursor {page.next}", err=True)
+
+
+@jobs.command()
+@click.argument("chosen", nargs=-1, required=True, metavar="ID…")
+@click.option("--url", help="Where the API is.")
+def cancel(chosen: tuple[str, ...], url: str | None) -> None:
+    """Cancel the jobs with these IDs; those that have ended stay as they are."""
+    with client_of(url) as client:
+        for job_id in chosen:
+            click.echo(f"{job_id}: {client.cancel(job_id).status}")
+
+
+@jobs.command()
+@click.argument("chosen", nargs=-1, required=True, metavar="ID…")
+@click.option("--url", help="Where the API is.")
+def retry(chosen: tuple[str, ...], url: str | None) -> None:
+    """Start those again that failed, expired or were cancelled."""
+    with client_of(url) as client:
+        for job_id in chosen:
+            job = client.retry(job_id)
+            click.echo(f"{job_id}: {job.status}, run {job.run}")
+
+
+@jobs.command()
+@click.argument("chosen", nargs=-1, required=True, metavar="ID…")
+@click.option("--url", help="Where the API is.")
+def delete(chosen: tuple[str, ...], url: str | None) -> None:
+    """Delete those that have ended, with their documents, their reports and all else that they stored."""
+    with client_of(url) as client:
+        for job_id in chosen:
+            client.delete(job_id)
+            click.echo(f"{job_id}: deleted")
 
 
 def _show(job: JobResource) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from streamapp.events.data import DoneEvent, ProgressEvent
+from streamapp.event_resources import DoneEvent, ProgressEvent
 from streamapp.events.frames import Event
 from streamapp.store.feed import FINAL, Followed
 from streamapp.store.present import present_delivery

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from streamapp.errors import Permanent, StoreUnavailable, Transient
-from streamapp.events.data import PartialEvent
+from streamapp.event_resources import PartialEvent
 from streamapp.events.jobplace import Partial
 from streamapp.events.watch import JobWatch, Watch
 from streamapp.identity import Run

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiohttp import web
-from pydantic import BaseModel, Field
 
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import LONGEST_PAGE, PAGE, as_json
@@ -13,43 +12,13 @@ from streamapp.intake.operation import Answer, operation
 from streamapp.intake.prefer import LONGEST_WAIT_S
 from streamapp.intake.service import KEY_LENGTH
 from streamapp.intake.submission import HIGHEST_PRIORITY, LONGEST_DEADLINE, LONGEST_NAME, LOWEST_PRIORITY
+from streamapp.limit_resources import LimitsResource, Page, Range
 from streamapp.resources import TaskResource
 from streamapp.settings import Settings
 from streamapp.store import rooms
 from streamapp.store.database import Database
 
-__all__ = ["Allowed", "LimitsResource"]
-
-
-class Range(BaseModel):
-    """From one number to another, both of them allowed."""
-
-    least: int
-    most: int
-
-
-class Page(BaseModel):
-    """How many a list shows at a time: unless the request says, and at most."""
-
-    usual: int
-    most: int
-
-
-class LimitsResource(BaseModel):
-    """What is allowed. Where null stands for a number, there is no such limit."""
-
-    body_bytes: int = Field(description="A request's body, after decompression; larger ones get 413.")
-    document_bytes: int = Field(description="A document sent in a form or by itself; a task may take less.")
-    name_characters: int
-    idempotency_key_characters: int
-    priority: Range
-    deadline_s: int = Field(description="How far ahead a deadline may be.")
-    wait_s: int = Field(description="The longest `Prefer: wait` that is granted.")
-    running_jobs: int | None = Field(description="How many of your jobs run at a time; the rest wait.")
-    job_s: float = Field(description="How long a job may run; then it has failed.")
-    kept_days: float | None = Field(description="How long a finished job is kept.")
-    page: Page
-    tasks: list[TaskResource] = Field(description="What each task takes: media types, and parameters as JSON schema.")
+__all__ = ["Allowed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import psutil
 import pytest
 from sqlalchemy import delete
 
-from streamapp.client import Client
+from streamapp.client import AsyncClient, Client
 from streamapp.documents.claim import Blobs
 from streamapp.documents.stored import stored
 from streamapp.jobs.orphans import LEASE, Orphans
@@ -287,7 +287,14 @@ def test_what_is_announced_too_large_is_refused_before_it_comes(running: Deploym
     assert str(1024 * MiB).encode() in answer
 
 
-def test_the_client_streams(running: Deployment, tmp_path: Path) -> None:
+async def submitted(url: str, file: Path) -> str:
+    """The id of a job that the client for asyncio sends."""
+    async with AsyncClient(url) as client:
+        return (await client.submit("places", file=file)).id
+
+
+@pytest.mark.parametrize("how", ["sync", "async"])
+def test_the_clients_stream(running: Deployment, tmp_path: Path, how: str) -> None:
     """`submit` sends a file that it does not read into memory."""
     file = tmp_path / "large.bin"
     with file.open("wb") as writing:
@@ -304,8 +311,11 @@ def test_the_client_streams(running: Deployment, tmp_path: Path) -> None:
     thread = threading.Thread(target=sample)
     thread.start()
     try:
-        with Client(running.url) as client:
-            job = client.submit(file, task="places")
+        if how == "async":
+            job = asyncio.run(submitted(running.url, file))
+        else:
+            with Client(running.url) as client:
+                job = client.submit("places", file=file).id
     finally:
         ended.set()
         thread.join()

@@ -1,4 +1,7 @@
-"""What events say, as JSON. `delivery` and `notification` say what the API says of them elsewhere."""
+"""What events say, as JSON: written by the streams, read by the client.
+
+`delivery` and `notification` say what the API says of them elsewhere (`streamapp.resources`).
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,119 @@
+"""What `--wait` shows of a job, and that the list of jobs has its commands, as far as they need no worker."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from streamapp import cli_jobs
+from streamapp.cli import cli
+from streamapp.cli_follow import follow, left
+from streamapp.client import AsyncClient, Client
+from streamapp.embedded.screen import Screen
+from streamapp.resources import JobResource
+from tests.unit.client.world import ID, JOB, URL, done, event, job, problem
+
+
+def partial(place: str, text: str) -> bytes:
+    """A partial report as it is sent."""
+    return event(place, "partial", items=1, subject="So far", text=text, html=None, data={})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"position": None, "eta_s": None}, ""),
+        ({"position": 3, "eta_s": None}, "number 3 in the queue"),
+        ({"position": 1, "eta_s": 99.4}, "number 1 in the queue, about 99 s left"),
+        ({"position": None, "eta_s": 0.2}, "about 0 s left"),
+        ({"position": None, "eta_s": 170.1}, "about 3 min left"),
+    ],
+)
+def test_place_and_time(fields: dict[str, Any], words: str) -> None:
+    """As far as they are known."""
+    assert left(JobResource.model_validate(JOB | fields)) == words
+
+
+def follow_it(answer: Any) -> tuple[JobResource, str]:
+    """The job that is given at the end, and what was shown."""
+    shown = io.StringIO()
+
+    async def run() -> JobResource:
+        async with AsyncClient(URL, transport=httpx.MockTransport(answer)) as client:
+            return await follow(client, ID, Screen(Console(file=shown, width=200)), look_s=1000.0)
+
+    return asyncio.run(run()), shown.getvalue()
+
+
+def test_what_is_shown() -> None:
+    """Of a partial report what is new in it, once; then that it is done."""
+    ended = False
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal ended
+        if not request.url.path.endswith("/events"):
+            return job("succeeded" if ended else "running")
+        ended = True
+        told = event("p1", "progress", done=1) + partial("p2", "One.\n\n  * [b]a[/b]") + partial("p3", "Two.\n\nb")
+        told += partial("p4", "Two.\n\n  * [b]a[/b]\n\nc") + done("p5")
+        return httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=told)
+
+    found, shown = follow_it(answer)
+    assert found.status == "succeeded"
+    begun, *parts, over = shown.splitlines()
+    assert begun == f"… job {ID}"
+    assert parts == ["One.", "", "  * [b]a[/b]", "", "Two.", "", "b", "", "c", ""]
+    assert over.startswith(f"✓ job {ID} (")
+
+
+def test_without_a_stream() -> None:
+    """It is asked for instead."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404) if request.url.path.endswith("/events") else job("failed", error="It broke.")
+
+    assert follow_it(answer)[0].error == "It broke."
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "answer", "said"),
+    [
+        (["cancel", ID], [("DELETE", f"/v1/jobs/{ID}")], job("cancelled"), f"{ID}: cancelled\n"),
+        (["retry", ID], [("POST", f"/v1/jobs/{ID}/retry")], job("queued", run=2), f"{ID}: queued, run 2\n"),
+        (["delete", ID], [("DELETE", f"/v1/jobs/{ID}/data")], httpx.Response(204), f"{ID}: deleted\n"),
+        ([], [("GET", "/v1/jobs")], httpx.Response(200, json={"items": [], "next": None}), "No jobs yet"),
+        (["--status", "failed"], [("GET", "/v1/jobs")], httpx.Response(200, json={"items": [], "next": None}), "None."),
+    ],
+)
+def test_the_commands_for_jobs(
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    asked: list[tuple[str, str]],
+    answer: httpx.Response,
+    said: str,
+) -> None:
+    """Each asks one thing, and a command does not list as well."""
+    got = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        got.append((request.method, request.url.path))
+        return answer
+
+    monkeypatch.setattr(cli_jobs, "client_of", lambda url: Client(URL, transport=httpx.MockTransport(answers)))
+    result = CliRunner().invoke(cli, ["jobs", *words])
+    assert (got, result.exit_code) == (asked, 0)
+    assert said in result.output
+
+
+def test_a_job_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error comes as it is, and not as a success."""
+    client = Client(URL, transport=httpx.MockTransport(lambda _: problem(404, "There is no such job.")))
+    monkeypatch.setattr(cli_jobs, "client_of", lambda url: client)
+    result = CliRunner().invoke(cli, ["jobs", "cancel", ID])
+    assert "There is no such job." in str(result.exception)
