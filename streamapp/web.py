@@ -54,13 +54,15 @@ def routes(
     server.web_app.middlewares.extend((problems(pages.problem), guard))
     for route in every:
         app.page(route.path, name=route.name)(_view(route))
-    _open_to_pages(server.web_app, Cors(settings.cors_origins), [route for route in every if route.cors])
+    _open_to_pages(server.web_app, Cors(settings.cors_origins), every)
 
 
 def _open_to_pages(application: web.Application, cors: Cors, routes: list[Route]) -> None:
-    """Pages of other sites may call these, as the settings say."""
-    answer_preflights(application, cors, {route.path: [name.upper() for name in route.methods] for route in routes})
-    mark_answers(application, cors, {template_of(route.path) for route in routes})
+    """Pages of other sites may call some of these, as the settings say. All answer OPTIONS: one path takes any id."""
+    for route in routes:
+        methods = [name.upper() for name in route.methods]
+        answer_preflights(application, cors if route.cors else Cors(()), route.path, methods)
+    mark_answers(application, cors, {template_of(route.path) for route in routes if route.cors})
 
 
 def _calls(routes: list[Route]) -> Iterator[Call]:
@@ -73,9 +75,7 @@ def _calls(routes: list[Route]) -> Iterator[Call]:
 
 
 def _needs(routes: list[Route]) -> Needs:
-    asking: dict[tuple[str, str], Need] = {
-        (template_of(route.path), "OPTIONS"): "key" for route in routes if route.cors
-    }
+    asking: dict[tuple[str, str], Need] = {(template_of(route.path), "OPTIONS"): "key" for route in routes}
     return asking | {
         (template_of(route.path), method.upper()): route.needs[method] for route in routes for method in route.methods
     }

@@ -6,7 +6,7 @@ and takes HEAD away from each path that it is told of; a signal of aiohttp's rea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
@@ -28,17 +28,13 @@ def preflight(cors: Cors, origin: str | None, asks: str | None, methods: Collect
     return web.Response(status=204, headers=granted)
 
 
-def answer_preflights(application: web.Application, cors: Cors, paths: Mapping[str, Collection[str]]) -> None:
-    """Add the routes. `paths`: those that pages elsewhere may call, as they are registered, with their methods."""
+def answer_preflights(application: web.Application, cors: Cors, path: str, methods: Collection[str]) -> None:
+    """Add the route for a path with these methods."""
 
-    def answering(methods: Collection[str]) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def options(request: web.Request) -> web.Response:
-            return preflight(cors, request.headers.get(ORIGIN), request.headers.get(ASKS), methods)
+    async def options(request: web.Request) -> web.Response:
+        return preflight(cors, request.headers.get(ORIGIN), request.headers.get(ASKS), methods)
 
-        return options
-
-    for path, methods in paths.items():
-        application.router.add_route(hdrs.METH_OPTIONS, path, answering(methods))
+    application.router.add_route(hdrs.METH_OPTIONS, path, options)
 
 
 def mark_answers(application: web.Application, cors: Cors, templates: Collection[str]) -> None:

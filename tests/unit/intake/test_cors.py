@@ -65,7 +65,7 @@ async def test_a_path_that_pages_may_not_call() -> None:
     app, cors = web.Application(), Cors((PAGE,))
     app.router.add_get("/v1/open", _handler)
     app.router.add_get("/v1/closed", _handler)
-    answer_preflights(app, cors, {"/v1/open": ["GET"]})
+    answer_preflights(app, cors, "/v1/open", ["GET"])
     mark_answers(app, cors, {"/v1/open"})
     for path, expected in (("/v1/open", True), ("/v1/closed", False), ("/v1/nothing", True), ("/pages", False)):
         request: Any = make_mocked_request("GET", path, headers={"Origin": PAGE})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 
 import pytest
@@ -17,6 +18,7 @@ def test_each_process_makes_its_own() -> None:
     with made._lock:  # as if a thread were at it when the fork comes
         child = os.fork()
         if child == 0:
+            signal.alarm(5)  # what waits for a lock that nobody has is ended
             os._exit(0 if made.get() == os.getpid() else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert made.get() == os.getpid()
