@@ -47,15 +47,19 @@ class GunicornSite:
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
         if self._process.poll() is None:
-            self.stop()
+            self.terminate()
+            self.wait()
         assert self._process.stdin is not None
         self._process.stdin.close()
         self.http.close()
 
-    def stop(self) -> None:
-        """SIGTERM, as whoever runs it stops it; returns when it has ended."""
-        assert self._process is not None
+    def terminate(self) -> None:
+        """SIGTERM, as whoever runs it stops it."""
         self._master().terminate()
+
+    def wait(self) -> None:
+        """Return when it has ended."""
+        assert self._process is not None
         self._process.wait(40)
 
     def workers(self) -> list[psutil.Process]:

@@ -19,9 +19,11 @@ from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
 from streamapp.store.schema import jobs
 from streamapp.store.sql import AnyRow
+from streamapp.testing.broker import kafka_broker
 from streamapp.testing.deployment import until
 from streamapp.topics import provision
 from tests.integration.gunicorn_site import GunicornSite
+from tests.integration.test_broker_away import frozen
 
 JOBS = 60
 
@@ -129,15 +131,23 @@ async def test_the_very_same_messages(
     assert len({row.sent_partition for row in rows}) > storeroom.settings.topic_partitions / 2
 
 
-async def test_what_waits_is_published_at_the_end(new_storeroom: Callable[[], Storeroom], tmp_path: Path) -> None:
-    """SIGTERM right behind the last answer: all of it is published when gunicorn has ended."""
-    storeroom = new_storeroom()
-    await make_topics(storeroom)
-    with GunicornSite(tmp_path, storeroom.environment) as site:
-        post_all(site)
-        site.stop()
+async def test_what_waits_is_published_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM while the broker stands still: once it goes on, what was accepted is published before gunicorn ends."""
+    monkeypatch.delenv("STREAMAPP_TEST_BROKER", raising=False)  # a shared one must not be frozen
+    with kafka_broker() as address:
+        storeroom = Storeroom(address, tmp_path / "home")
+        await make_topics(storeroom)
+        with GunicornSite(tmp_path, storeroom.environment) as site:
+            post_all(site, 20)
+            storeroom.published()
+            with frozen(address):
+                post_all(site, 20)
+                site.terminate()
+                until(lambda: site.log.read_text().count("Worker exiting") == 2, 30, "the workers to leave")
+            site.wait()
         rows = storeroom.rows()
-    assert len(rows) == JOBS
+        storeroom.database.close()
+    assert len(rows) == 40
     assert all(row.published_at for row in rows)
 
 
