@@ -91,7 +91,11 @@ class Settings(BaseSettings):
         "reach STREAMAPP_WEB_HOST. required: always. off: never, on this machine alone; the longer words: anywhere.",
     )
     api_key: str = Field("", repr=False, description="The API key that the commands send.")
-    cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
+    cors_origins: Names = Field(
+        (),
+        description="Origins whose pages may call the API from a browser, comma separated, such as "
+        "https://books.example.org; empty: none; *: any, which no cookie ever goes with.",
+    )
     event_streams: int = Field(
         2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."
     )
@@ -221,6 +225,19 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is no host:port")
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in value and len(value) > 1:
+            raise ValueError("* is any origin, so it stands alone")
+        wrong = [origin for origin in value if origin != "*" and not _is_origin(origin)]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is no origin as browsers send it: scheme://host, and :port unless it is the usual one, "
+                "in small letters and with nothing behind, such as https://books.example.org"
+            )
+        return value
+
     @field_validator("mail_from", "mail_to")
     @classmethod
     def _one_line(cls, value: str) -> str:
@@ -328,6 +345,12 @@ def _misspelt(environ: Iterable[str]) -> list[tuple[str, str]]:
     ours = sorted(name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX))
     near = {name: difflib.get_close_matches(name, known, 1, ALIKE) for name in ours if name not in known}
     return [(f"{PREFIX}{name}", f"{PREFIX}{found[0]}") for name, found in near.items() if found]
+
+
+def _is_origin(text: str) -> bool:
+    """Whether it is an origin in its one spelling (Fetch, 3.2.1; HTML, "ASCII serialisation of an origin")."""
+    found = re.fullmatch(r"(https?)://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", text)
+    return found is not None and found[2] != {"http": "80", "https": "443"}[found[1]]
 
 
 def _said(location: tuple[int | str, ...], message: str, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import faust
@@ -12,13 +12,15 @@ from faust.web.base import BlueprintManager
 from faust.web.drivers.aiohttp import Web
 from faust.web.exceptions import WebError
 
-from streamapp.intake.access import Needs, access
+from streamapp.intake.access import Need, Needs, access
 from streamapp.intake.bodies import body_schemas
+from streamapp.intake.cors import Cors
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
 from streamapp.intake.openapi import Call, describe, template_of
 from streamapp.intake.operators import Operators
+from streamapp.intake.preflight import answer_preflights, mark_answers
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.intake.streams import Streams
@@ -50,12 +52,17 @@ def routes(
     every = described + page_routes(pages, LoginViews(keyring, pages.pages, settings.link_base), document)
     guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base)
     server.web_app.middlewares.extend((problems(pages.problem), guard))
-    cors = {origin: _cors() for origin in settings.cors_origins}
     for route in every:
-        app.page(route.path, name=route.name, cors_options=cors if route.cors else None)(_view(route))
-        # Faust leaves HEAD out where it sets up CORS
-        if route.cors and "get" in route.methods and "head" not in route.methods:
-            server.web_app.router.add_route("HEAD", route.path, _plain(route.methods["get"]))
+        app.page(route.path, name=route.name)(_view(route))
+    _open_to_pages(server.web_app, Cors(settings.cors_origins), every)
+
+
+def _open_to_pages(application: web.Application, cors: Cors, routes: list[Route]) -> None:
+    """Pages of other sites may call some of these, as the settings say. All answer OPTIONS: one path takes any id."""
+    for route in routes:
+        methods = [name.upper() for name in route.methods]
+        answer_preflights(application, cors if route.cors else Cors(()), route.path, methods)
+    mark_answers(application, cors, {template_of(route.path) for route in routes if route.cors})
 
 
 def _calls(routes: list[Route]) -> Iterator[Call]:
@@ -68,7 +75,8 @@ def _calls(routes: list[Route]) -> Iterator[Call]:
 
 
 def _needs(routes: list[Route]) -> Needs:
-    return {
+    asking: dict[tuple[str, str], Need] = {(template_of(route.path), "OPTIONS"): "key" for route in routes}
+    return asking | {
         (template_of(route.path), method.upper()): route.needs[method] for route in routes for method in route.methods
     }
 
@@ -98,18 +106,3 @@ def _view(route: Route) -> type[View]:
         return call
 
     return type(route.name, (_View,), {name: method(handler) for name, handler in route.methods.items()})
-
-
-def _plain(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """The handler as aiohttp calls it."""
-
-    async def call(request: web.Request) -> web.StreamResponse:
-        return await handler(request, **request.match_info)
-
-    return call
-
-
-def _cors() -> Any:
-    from faust.types.web import ResourceOptions
-
-    return ResourceOptions(allow_credentials=False, expose_headers="*", allow_headers="*", allow_methods="*")

@@ -16,7 +16,7 @@ import obstore
 from streamapp.documents.claim import BLOB, Blobs
 from streamapp.errors import StoreUnavailable
 
-__all__ = ["Spool"]
+__all__ = ["FAILURES", "LOCAL_PART_BYTES", "PARTS", "PART_BYTES", "Spool", "left_behind", "unkept"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Spool:
         try:
             await self._writer.write(piece)
         except FAILURES as error:
-            raise _unkept(error) from error
+            raise unkept(error) from error
 
     async def finish(self) -> str:
         """Complete it; returns its reference. On a local disk it is synced before this returns."""
@@ -50,7 +50,7 @@ class Spool:
             self._writer = None
             await asyncio.to_thread(self._blobs.sync, self._path)
         except FAILURES as error:
-            raise _unkept(error) from error
+            raise unkept(error) from error
         return BLOB + self._path
 
     async def abandon(self) -> None:
@@ -63,8 +63,14 @@ class Spool:
         try:
             await asyncio.to_thread(self._blobs.delete, BLOB + self._path)
         except FAILURES as error:
-            logger.warning("%s is left behind: %s", self._path, error)
+            left_behind(self._path, error)
 
 
-def _unkept(error: Exception) -> StoreUnavailable:
+def unkept(error: Exception) -> StoreUnavailable:
+    """What a failure of the blob store is to who sent the document."""
     return StoreUnavailable(f"the document can't be kept: {error}")
+
+
+def left_behind(path: str, error: Exception) -> None:
+    """Log it: the sweep of orphans will come by."""
+    logger.warning("%s is left behind: %s", path, error)

@@ -7,24 +7,28 @@ declared with it; one that declares nothing is the operators', so that what is f
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
+from streamapp.intake.asked import Asked
 from streamapp.intake.caller import CALLER, Caller, Scope
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
 from streamapp.intake.refusal import Refused
 from streamapp.intake.sites import refuse_other_sites
 
-__all__ = ["COOKIE", "Need", "Needs", "access"]
+__all__ = ["COOKIE", "Need", "Needs", "access", "guarded"]
 
 COOKIE = "streamapp_login"
 REALM = 'Bearer realm="streamapp"'
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+A = TypeVar("A", bound=Asked)
+Answer = TypeVar("Answer", bound=web.StreamResponse)
 
 Need: TypeAlias = Scope | Literal["nothing", "key", "operator"]
 """A scope; or nothing, not even a key; or a key of whatever scope; or an admin key of the default tenant."""
@@ -43,19 +47,35 @@ def access(
         need = _need(request, needs)
         if need == "nothing" or not keyring.required:
             return await handler(request)
-        request[CALLER] = caller = await _caller(request, keyring, link_base)
-        left = limits.take(caller)
-        _check(caller, need)
-        if caller.active_jobs is not None and _route(request) in sends:
-            async with limits.room(caller, request):
-                response = await handler(request)
-        else:
-            response = await handler(request)
-        if left and not response.prepared:
-            response.headers.update(left)
-        return response
+        return await guarded(request, handler, need, _route(request) in sends, keyring, limits, link_base)
 
     return middleware
+
+
+async def guarded(
+    request: A,
+    handler: Callable[[A], Awaitable[Answer]],
+    need: Need,
+    sends: bool,
+    keyring: Keyring,
+    limits: Limits,
+    link_base: str,
+) -> Answer:
+    """What the handler answers to a caller who may, with what is left of its limits. Raises `Refused` for any other.
+
+    `sends`: it takes a new job.
+    """
+    request[CALLER] = caller = await _caller(request, keyring, link_base)
+    left = limits.take(caller)
+    _check(caller, need)
+    if sends and caller.active_jobs is not None:
+        async with limits.room(caller, request):
+            response = await handler(request)
+    else:
+        response = await handler(request)
+    if left and not response.prepared:
+        response.headers.update(left)
+    return response
 
 
 def _route(request: web.Request) -> tuple[str, str]:
@@ -73,7 +93,7 @@ def _need(request: web.Request, needs: Needs) -> Need:
     return needs.get(_route(request), "operator")
 
 
-async def _caller(request: web.Request, keyring: Keyring, link_base: str) -> Caller:
+async def _caller(request: Asked, keyring: Keyring, link_base: str) -> Caller:
     header = request.headers.get(hdrs.AUTHORIZATION)
     login = request.cookies.get(COOKIE) if header is None else None
     if header is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from streamapp.identity import Run
+from streamapp.intake.asked import Asked
 from streamapp.intake.handling import as_json, no_such
 from streamapp.intake.prefer import Preference, preference
 from streamapp.jobs.endings import Endings
@@ -22,18 +23,22 @@ __all__ = ["Answers"]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Answers for jobs that were accepted; `room` is how many of a tenant run at a time, unless its row says."""
+    """Answers for jobs that were accepted; `room` is how many of a tenant run at a time, unless its row says.
+
+    Without `endings` nobody is kept waiting: a wait is not granted, which RFC 7240 allows.
+    """
 
     database: Database
-    endings: Endings
+    endings: Endings | None
     room: int = 0
 
-    async def accepted(self, request: web.Request, made: Reservation) -> web.Response:
+    async def accepted(self, request: Asked, made: Reservation) -> web.Response:
         """202, or 200 with the finished job when the client waits for it and it ends in time."""
         if "Prefer" not in request.headers:
             return _located(present_new(made) if made.created else await self._job(made.row), 202)
         wished = preference(request.headers.getall("Prefer"))
-        if wished.wait_s is None:
+        if self.endings is None or wished.wait_s is None:
+            wished = Preference(None, wished.respond_async)
             job = present_new(made) if made.created else await self._job(made.row)
             return _preferred(job, wished, ended=False)
         row = made.row

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from aiohttp import web
-
 from streamapp.identity import new_job_id
+from streamapp.intake.asked import Asked
 from streamapp.intake.fields import UNNAMED, from_query, with_document
 from streamapp.intake.form import read_form
 from streamapp.intake.jsontext import parse_object
@@ -59,19 +58,24 @@ class Bodies:
 
     uploads: Uploads
     total_s: float
+    pace: type[Pace] = Pace
 
-    def posted(self, request: web.Request, tenant: str, job: str | None = None) -> Posted:
+    def posted(self, request: Asked, tenant: str, job: str | None = None) -> Posted:
         """What is posted, for that job or a new one.
 
         Entering it raises `Refused`, `StoreUnavailable`, and aiohttp's own for a body that is too large or breaks off.
         """
         return Posted(partial(self._read, request, tenant, job))
 
-    async def _read(self, request: web.Request, tenant: str, job: str | None, posted: Posted) -> None:
+    async def whole(self, request: Asked) -> bytes:
+        """A body that is small enough to be held. Raises as entering does."""
+        return await read_whole(request, self.total_s, self.pace)
+
+    async def _read(self, request: Asked, tenant: str, job: str | None, posted: Posted) -> None:
         kind = request.content_type
         if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
             check_encoding(request)
-            posted.fields = parse_object(await read_whole(request, self.total_s))
+            posted.fields = parse_object(await self.whole(request))
             return
         form = kind == "multipart/form-data"
         if not form and "task" not in request.query:
@@ -84,29 +88,29 @@ class Bodies:
         if not form:
             posted.fields = await self._document(request, posted.upload)
             return
-        posted.fields, found = await read_form(request, Pace(self.total_s), posted.upload)
+        posted.fields, found = await read_form(request, self.pace(self.total_s), posted.upload)
         if not found:
             posted.upload = None  # nothing was ever in it
 
-    def _begin(self, request: web.Request, tenant: str, job: str, *, packed: bool, around: bool) -> Upload:
+    def _begin(self, request: Asked, tenant: str, job: str, *, packed: bool, around: bool) -> Upload:
         """What was compressed is taken within the limit of other bodies: a little of it may inflate to the largest."""
         if packed:
             return self.uploads.begin(tenant, job, 0, min(self.uploads.most_bytes, request.client_max_size))
         fields = request.client_max_size if around else 0
         return self.uploads.begin(tenant, job, max(0, (request.content_length or 0) - fields))
 
-    async def _document(self, request: web.Request, upload: Upload) -> dict[str, Any]:
+    async def _document(self, request: Asked, upload: Upload) -> dict[str, Any]:
         """The whole body is the document, and the query has the fields."""
         fields = from_query(request.query)
         parse_submission(fields)  # what is wrong with them is said before a gigabyte has come
-        async for piece in Pace(self.total_s).pieces(request):
+        async for piece in self.pace(self.total_s).pieces(request):
             await upload.add(piece)
         await upload.end()
         with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
         return fields
 
 
-def check_encoding(request: web.Request) -> bool:
+def check_encoding(request: Asked) -> bool:
     """Whether the body was compressed. An encoding that was not undone is refused: it would be taken for content."""
     encoding = request.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ENCODINGS:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from aiohttp import web
 
@@ -39,13 +39,20 @@ class Caller:
         return None if self.is_operator else self.tenant
 
 
+class Known(Protocol):
+    """A request that may know who sent it."""
+
+    def get(self, key: web.RequestKey[Caller], default: Caller, /) -> Caller:
+        """Who did; else the default."""
+
+
 CALLER = web.RequestKey("caller", Caller)
 
 LOCAL = Caller(DEFAULT_TENANT, ALL_SCOPES)
 """Who asks where no keys are asked for: this machine alone."""
 
 
-def caller_of(request: web.Request) -> Caller:
+def caller_of(request: Known) -> Caller:
     """Who sent this request."""
     caller: Caller = request.get(CALLER, LOCAL)
     return caller

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from streamapp.documents.charset import guess_of
@@ -42,7 +41,7 @@ async def content_of(task: Task, submission: Submission, upload: Upload | None) 
     media_type = submission.media_type or "application/octet-stream"
     if upload.content is not None:
         return _held(*checked_bytes(task, upload.content, media_type, "document"))
-    essence = await asyncio.to_thread(_looked_at, task, upload, media_type)
+    essence = await upload.elsewhere(_looked_at, task, upload, media_type)
     if is_text(essence):
         await _as_utf8(upload, media_type)
     return _spooled(upload, essence)
@@ -79,4 +78,4 @@ async def _guessed(upload: Upload, media_type: str) -> str | None:
     """The likeliest charset of what is not UTF-8, and says of nothing what it is in; None for all else."""
     if upload.look.wrong is None or said_encoding(upload.head, media_type) is not None:
         return None
-    return await asyncio.to_thread(lambda: guess_of(upload.stored()))
+    return await upload.elsewhere(lambda: guess_of(upload.stored()))

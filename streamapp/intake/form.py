@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from streamapp.intake.asked import Asked
 from streamapp.intake.fields import JSON_FIELDS, UNNAMED, known_text, with_document
 from streamapp.intake.pace import Pace
 from streamapp.intake.refusal import Refused
@@ -18,7 +19,7 @@ FIELDS = ("task", "text", "name", "email", "webhook", "deadline", "media_type", 
 AT_A_TIME = 64 * 1024
 
 
-async def read_form(request: web.Request, pace: Pace, upload: Upload) -> tuple[dict[str, Any], bool]:
+async def read_form(request: Asked, pace: Pace, upload: Upload) -> tuple[dict[str, Any], bool]:
     """The fields, and whether there was a file, which `upload` has then. Raises `Refused`, and aiohttp's own for fields
     that are too large together.
     """
@@ -44,7 +45,7 @@ async def read_form(request: web.Request, pace: Pace, upload: Upload) -> tuple[d
     return fields, about is not None
 
 
-async def _parts(request: web.Request, pace: Pace) -> AsyncIterator[BodyPartReader]:
+async def _parts(request: Asked, pace: Pace) -> AsyncIterator[BodyPartReader]:
     try:
         reader = await request.multipart()
         while (part := await pace.wait(reader.next())) is not None:

@@ -11,7 +11,7 @@ from aiohttp import web
 from streamapp.identity import Run
 from streamapp.intake.answers import Answers
 from streamapp.intake.bodies import JOB_BODY, JOB_FORM
-from streamapp.intake.body import Bodies, check_encoding
+from streamapp.intake.body import Bodies
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import (
     NO_SUCH,
@@ -23,16 +23,13 @@ from streamapp.intake.handling import (
     limit_of,
     no_such,
     number_of,
-    uuid_of,
 )
-from streamapp.intake.jsontext import parse_any_object
-from streamapp.intake.legacy import ANSWER
 from streamapp.intake.operation import JSON, Answer, Link, operation, shared
-from streamapp.intake.pace import read_whole
 from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
-from streamapp.intake.submission import Submission, parse_submission
+from streamapp.intake.submission import Submission
+from streamapp.intake.taking import found_job, named_by, push_job, take_job
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
 from streamapp.resources import (
@@ -49,7 +46,7 @@ from streamapp.settings import Settings
 from streamapp.store import inbox, jobs
 from streamapp.store.database import Database
 from streamapp.store.listing import Wanted
-from streamapp.store.present import present_inbox, present_job, present_jobs, present_notification
+from streamapp.store.present import present_inbox, present_jobs, present_notification
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.registry import Registry
 
@@ -118,17 +115,14 @@ class Api:
     @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW)
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
-        return await self._take(request)
+        return await take_job(request, self.intake, self.bodies, self.answers)
 
     @operation(
         "Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW
     )
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
-        identity = uuid_of(job_id)
-        if identity is None:
-            raise Refused(422, "The id must be a UUID (RFC 9562).", field="id")
-        return await self._take(request, identity)
+        return await take_job(request, self.intake, self.bodies, self.answers, named_by(job_id))
 
     @operation("One job", {200: Answer("It.", JobResource)}, problems=NO_SUCH)
     async def get_job(self, request: web.Request, job_id: str) -> web.Response:
@@ -171,10 +165,9 @@ class Api:
             "The intake of old clients", {200: Answer("Accepted.", Pushed)}, bodies={JSON: ANY_OBJECT}, problems=WRONG
         )
         async def push(request: web.Request) -> web.Response:
-            check_encoding(request)
-            fields = parse_any_object(await read_whole(request, self.settings.upload_timeout_s))
-            await self.intake.submit(caller_of(request).tenant, read(fields, self.settings, self.registry))
-            return web.json_response(ANSWER)
+            return await push_job(
+                request, self.intake, self.bodies, lambda fields: read(fields, self.settings, self.registry)
+            )
 
         return push
 
@@ -193,10 +186,7 @@ class Api:
 
     async def job(self, tenant: str, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""
-        job = await self.database.read(present_job, tenant, known(job_id), whole=True, room=self.room)
-        if job is None:
-            raise no_such("job")
-        return job
+        return await found_job(self.database, tenant, job_id, self.room)
 
     async def cancel(self, tenant: str, job_id: str) -> None:
         """Cancel a job. Raises `Refused` with 404."""
@@ -209,15 +199,6 @@ class Api:
         if row is None:
             raise no_such("job")
         return row
-
-    async def _take(self, request: web.Request, job_id: str | None = None) -> web.Response:
-        """What POST and PUT have in common. A closed intake says so before a large body is sent in vain."""
-        tenant, key = caller_of(request).tenant, request.headers.get("Idempotency-Key")
-        self.intake.check_open(tenant)
-        async with self.bodies.posted(request, tenant, job_id) as posted:
-            submission = parse_submission(posted.fields)
-            made = await self.intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
-        return await self.answers.accepted(request, made)
 
 
 def task_resources(registry: Registry, first: str) -> list[TaskResource]:

@@ -25,7 +25,7 @@ from streamapp.store import keys, rooms
 from streamapp.store.database import Database
 from streamapp.store.sql import AnyRow
 
-__all__ = ["LOGIN_S", "Keyring"]
+__all__ = ["EVERY_S", "LOGIN_S", "TRUSTED_S", "Keyring"]
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Keyring:
             await asyncio.sleep(EVERY_S)
             try:
                 await self.refresh()
-                await self._note_use()
+                await self.note_use()
             except StoreUnavailable:
                 pass  # what is too old is asked for by the request that needs it, which then says so
             except Exception:
@@ -125,13 +125,13 @@ class Keyring:
     async def refresh(self) -> None:
         """Read the keys in use, whether there are keys at all, and who is paused."""
         since = time.monotonic()
-        in_use = [identity for identity, entry in self._entries.items() if entry.used_at > since - IN_USE_S]
+        in_use = [identity for identity, entry in list(self._entries.items()) if entry.used_at > since - IN_USE_S]
         self._any, self._paused, rows = await self._database.read(_look, in_use)
         fresh = {row.id: self._entry(row, since) for row in rows}
         for identity in in_use:
             if (old := self._entries.get(identity)) and (new := fresh.get(identity)):
                 new.used_at = old.used_at
-        met = {identity: entry for identity, entry in self._entries.items() if entry.read_at > since}
+        met = {identity: entry for identity, entry in list(self._entries.items()) if entry.read_at > since}
         self._entries = {**fresh, **met}
 
     async def _read(self, identity: str) -> _Entry | None:
@@ -148,10 +148,11 @@ class Keyring:
         caller = Caller(row.tenant, scopes, row.login_of or row.id, row.per_minute, row.active_jobs)
         return _Entry(row.hash, caller, row.login_of is not None, now, now)
 
-    async def _note_use(self) -> None:
+    async def note_use(self) -> None:
+        """Note which keys were used since the last time. Raises `StoreUnavailable`."""
         now = time.monotonic()
         self._noted = {key: at for key, at in self._noted.items() if now - at < NOTED_S}
-        used = {str(entry.caller.key) for entry in self._entries.values() if entry.used_at > now - 2 * EVERY_S}
+        used = {str(entry.caller.key) for entry in list(self._entries.values()) if entry.used_at > now - 2 * EVERY_S}
         if due := used - self._noted.keys():
             await self._database.note(keys.used, due)
             self._noted.update(dict.fromkeys(due, now))

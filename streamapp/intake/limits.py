@@ -9,6 +9,7 @@ many at once do not slip by.
 from __future__ import annotations
 
 import math
+import threading
 import time
 import uuid
 from collections import Counter
@@ -16,8 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import web
-
+from streamapp.intake.asked import Asked
 from streamapp.intake.caller import Caller
 from streamapp.intake.refusal import Refused
 from streamapp.store import active
@@ -42,6 +42,7 @@ class Limits:
         self._database = database
         self._buckets: dict[str, _Bucket] = {}
         self._coming: Counter[str] = Counter()
+        self._lock = threading.Lock()  # a Flask site has threads
 
     def take(self, caller: Caller) -> dict[str, str]:
         """Count a request. Returns the headers that say what is left; none for a key without a limit.
@@ -50,8 +51,12 @@ class Limits:
         """
         if caller.per_minute is None:
             return {}
-        now, most = time.monotonic(), caller.per_minute
-        bucket = self._buckets.setdefault(str(caller.key), _Bucket(most, now))
+        with self._lock:
+            return self._take(str(caller.key), caller.per_minute)
+
+    def _take(self, key: str, most: int) -> dict[str, str]:
+        now = time.monotonic()
+        bucket = self._buckets.setdefault(key, _Bucket(most, now))
         bucket.tokens = min(float(most), bucket.tokens + (now - bucket.at) * most / MINUTE_S)
         bucket.at = now
         if bucket.tokens < 1:
@@ -62,7 +67,7 @@ class Limits:
         return _fields(most, bucket.tokens)
 
     @asynccontextmanager
-    async def room(self, caller: Caller, request: web.Request) -> AsyncIterator[None]:
+    async def room(self, caller: Caller, request: Asked) -> AsyncIterator[None]:
         """Room for one more job, for as long as the block lasts.
 
         A request that names a job which is there already, by its id or its idempotency key, needs none. Raises
@@ -72,7 +77,7 @@ class Limits:
         if most is None:
             yield
             return
-        self._coming[caller.tenant] += 1
+        self._count(caller.tenant, 1)
         try:
             names = names_of(request.match_info.get("job_id"), request.headers.get("Idempotency-Key"))
             found = await self._database.read(active.look_for_room, caller.tenant, most, *names)
@@ -81,7 +86,11 @@ class Limits:
                 raise Refused(429, detail, retry_after_s=FULL_RETRY_S)
             yield
         finally:
-            self._coming[caller.tenant] -= 1
+            self._count(caller.tenant, -1)
+
+    def _count(self, tenant: str, change: int) -> None:
+        with self._lock:
+            self._coming[tenant] += change
 
 
 def names_of(job: str | None, key: str | None) -> tuple[str | None, str | None]:

@@ -7,6 +7,7 @@ import json
 from typing import NamedTuple
 
 from streamapp.documents.text import is_markup, is_text, title_of
+from streamapp.elsewhere import Elsewhere
 from streamapp.identity import Pieced, digest
 from streamapp.intake.content import Content
 from streamapp.intake.submission import Submission
@@ -41,8 +42,10 @@ class Hashes(NamedTuple):
     content: str | None
 
 
-async def hashes_of(task: Task, params: str, submission: Submission, content: Content) -> Hashes:
-    """All of them; in a thread, where the document has to be read for them."""
+async def hashes_of(
+    task: Task, params: str, submission: Submission, content: Content, elsewhere: Elsewhere = asyncio.to_thread
+) -> Hashes:
+    """All of them; elsewhere, where the document has to be read for them."""
 
     def compute() -> Hashes:
         return Hashes(
@@ -51,7 +54,7 @@ async def hashes_of(task: Task, params: str, submission: Submission, content: Co
             memory.content_hash(task, content.hashed, content.media_type),
         )
 
-    return compute() if content.reference is None else await asyncio.to_thread(compute)
+    return compute() if content.reference is None else await elsewhere(compute)
 
 
 def _body_hash(submission: Submission, params: str, content: bytes | Pieced, media_type: str) -> str:

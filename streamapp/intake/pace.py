@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from streamapp.intake.asked import Asked
 from streamapp.intake.refusal import Refused
 
 __all__ = ["Pace", "read_whole"]
@@ -43,6 +44,13 @@ class Pace:
         self._waited += time.monotonic() - began
         return found
 
+    def took(self, began: float) -> None:
+        """A wait that began then, by the monotonic clock, is over. Raises `Refused` with 408 when it was too long."""
+        now = time.monotonic()
+        self._waited += now - began
+        if now > self._end or self._waited > self._stretch_s:
+            raise self._too_slow()
+
     def came(self, size: int) -> None:
         """So many bytes of it were read."""
         self._came += size
@@ -57,19 +65,19 @@ class Pace:
             field="body",
         )
 
-    async def pieces(self, request: web.Request) -> AsyncIterator[bytes]:
+    async def pieces(self, request: Asked) -> AsyncIterator[bytes]:
         """The body as it comes in, after decompression."""
         while piece := await self.wait(request.content.readany()):
             self.came(len(piece))
             yield piece
 
 
-async def read_whole(request: web.Request, total_s: float) -> bytes:
+async def read_whole(request: Asked, total_s: float, pace: type[Pace] = Pace) -> bytes:
     """A body that is small enough to be held. Raises `Refused` with 408, and aiohttp's own when it is too large."""
     if request.content.is_eof():
         return await request.read()  # it is here already, as most are
     body = bytearray()
-    async for piece in Pace(total_s).pieces(request):
+    async for piece in pace(total_s).pieces(request):
         body += piece
         if len(body) > request.client_max_size:
             raise web.HTTPRequestEntityTooLarge(request.client_max_size)

@@ -11,10 +11,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from streamapp.errors import StoreUnavailable
+from streamapp.intake.asked import Asked
 from streamapp.intake.refusal import Refused
 from streamapp.resources import Problem
 
-__all__ = ["problem_response", "problems"]
+__all__ = ["as_refused", "problem_response", "problems"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def problems(page: Page) -> Middleware:
         except (ConnectionResetError, web.HTTPRedirection):
             raise
         except Exception as error:
-            refused, headers = _as_refused(request, error)
+            refused, headers = as_refused(request, error)
         if request.path.startswith(API) or "text/html" not in request.headers.get("Accept", ""):
             return problem_response(refused, headers)
         response = await page(request, refused.problem)
@@ -56,7 +57,8 @@ def problem_response(refused: Refused, headers: dict[str, str] | None = None) ->
     return response
 
 
-def _as_refused(request: web.Request, error: Exception) -> tuple[Refused, dict[str, str]]:
+def as_refused(request: Asked, error: Exception) -> tuple[Refused, dict[str, str]]:
+    """The refusal that an error is, and headers to send with it; what nobody foresaw is logged and becomes a 500."""
     if isinstance(error, Refused):
         return error, error.headers
     if isinstance(error, StoreUnavailable):
@@ -75,7 +77,7 @@ def _as_refused(request: web.Request, error: Exception) -> tuple[Refused, dict[s
     return Refused(500, "This is a fault of ours; it has been logged."), {}
 
 
-def _words(status: int, request: web.Request) -> str:
+def _words(status: int, request: Asked) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return f"There is nothing at {request.path}."
     if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -7,6 +7,7 @@ that many at once do not slip by.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ class Recipients:
         self._most_by = settings.mail_per_tenant
         self._to: Counter[str] = Counter()
         self._by: Counter[str] = Counter()
+        self._lock = threading.Lock()  # a Flask site has threads
 
     @asynccontextmanager
     async def room(self, tenant: str, email: str, job: str | None, key: str | None) -> AsyncIterator[None]:
@@ -43,15 +45,18 @@ class Recipients:
         Raises `Refused`: 422 for a domain that is not on the list, 429 where there were too many.
         """
         self._check_domain(email)
-        self._to[email] += 1
-        self._by[tenant] += 1
+        self._count(tenant, email, 1)
         try:
             if self._most_to or self._most_by:
                 await self._check(tenant, email, job, key)
             yield
         finally:
+            self._count(tenant, email, -1)
+
+    def _count(self, tenant: str, email: str, change: int) -> None:
+        with self._lock:
             for coming, name in ((self._to, email), (self._by, tenant)):
-                coming[name] -= 1
+                coming[name] += change
                 if not coming[name]:
                     del coming[name]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 from streamapp.errors import StoreUnavailable
 from streamapp.store.database import Database
@@ -16,13 +17,20 @@ from streamapp.store.group import answer
 from streamapp.store.reservations import NewJob, QueueLength, Reservation, reserve_all
 from streamapp.store.sql import AnyRow
 
-__all__ = ["Publish", "Reserver"]
+__all__ = ["Publish", "Reserver", "Reserves"]
 
 logger = logging.getLogger(__name__)
 
 LARGEST = 128  # jobs: bounds how long the first of a group waits for the last
 
 Publish = Callable[[Sequence[AnyRow]], Awaitable[None]]
+
+
+class Reserves(Protocol):
+    """Reserves jobs."""
+
+    async def reserve(self, new: NewJob) -> Reservation:
+        """The job, once that is committed. Raises `StoreUnavailable`, and `JobRemoved` for one that is gone."""
 
 
 class Reserver:

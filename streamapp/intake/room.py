@@ -32,7 +32,7 @@ class Room:
     def expect(self, who: object, size: int, free: int | None) -> None:
         """Count on so many more bytes of this one. Raises `Refused` with 503 when `free` is too little for all."""
         self._expected[who] = size
-        if free is not None and free - sum(self._expected.values()) < self._least:
+        if free is not None and free - sum(list(self._expected.values())) < self._least:
             raise Refused(
                 503,
                 f"The disk that holds the documents has no room for this now: {free // MiB} MiB are free, of which "

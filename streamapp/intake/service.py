@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from streamapp import faults
 from streamapp.delivery.target import Rules
 from streamapp.documents.claim import INLINE_BYTES, Blobs, inline
+from streamapp.elsewhere import Elsewhere
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import Pieced, new_job_id
 from streamapp.intake.checks import checked_params, checked_task, checked_webhook
@@ -16,7 +17,7 @@ from streamapp.intake.content import content_of
 from streamapp.intake.noted import first_words, hashes_of
 from streamapp.intake.recipients import Recipients
 from streamapp.intake.refusal import Refused
-from streamapp.intake.reserver import Publish, Reserver
+from streamapp.intake.reserver import Publish, Reserver, Reserves
 from streamapp.intake.submission import Submission
 from streamapp.intake.upload import Upload, document_path
 from streamapp.store.database import Database
@@ -34,7 +35,7 @@ class Intake:
 
     `closed` says in a sentence why no new work is taken now, or None; `paused`, whether none of a tenant is.
     `recipients` say who may be sent e-mails; everybody, without them.
-    `rules` say where webhooks may go.
+    `rules` say where webhooks may go; `reserver` reserves, and `elsewhere` does what blocks.
     """
 
     def __init__(
@@ -47,14 +48,17 @@ class Intake:
         paused: Callable[[str], bool] = lambda tenant: False,
         recipients: Recipients | None = None,
         rules: Rules = Rules(),  # noqa: B008 - it is frozen
+        reserver: Callable[[Database, Publish], Reserves] = Reserver,
+        elsewhere: Elsewhere = asyncio.to_thread,
     ) -> None:
+        self._elsewhere = elsewhere
         self._recipients = recipients
         self._paused = paused
         self._closed = closed
         self._rules = rules
         self._registry = registry
         self._blobs = blobs
-        self._reserver = Reserver(database, publish)
+        self._reserver = reserver(database, publish)
 
     async def submit(
         self,
@@ -84,7 +88,7 @@ class Intake:
         params = checked_params(task, submission.params)
         webhook = checked_webhook(submission.webhook, self._rules)
         content = await content_of(task, submission, upload)
-        hashes = await hashes_of(task, params, submission, content)
+        hashes = await hashes_of(task, params, submission, content, self._elsewhere)
         identity = job_id or (upload.job if upload else new_job_id())
         new = NewJob(
             tenant=tenant,
@@ -119,7 +123,7 @@ class Intake:
         if len(content) <= INLINE_BYTES:
             return inline(content)
         faults.cross("blob.before")
-        claim = await asyncio.to_thread(self._blobs.put, document_path(tenant, identity), content)
+        claim = await self._elsewhere(self._blobs.put, document_path(tenant, identity), content)
         faults.cross("blob.after")
         return claim
 
@@ -137,13 +141,13 @@ class Intake:
         except StoreUnavailable:
             raise  # nobody knows whether the row stands; if it does, it needs its document
         except JobRemoved as error:
-            await asyncio.to_thread(self._blobs.delete, new.document)
+            await self._elsewhere(self._blobs.delete, new.document)
             raise _gone(new, error) from error
         except Exception:  # but not when it is cancelled: the write may stand all the same
-            await asyncio.to_thread(self._blobs.delete, new.document)
+            await self._elsewhere(self._blobs.delete, new.document)
             raise
         if not made.created and made.row.document != new.document:
-            await asyncio.to_thread(self._blobs.delete, new.document)
+            await self._elsewhere(self._blobs.delete, new.document)
         if not made.same:
             raise _used_before(new)
         return made

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from aiohttp import web
-
+from streamapp.intake.asked import Asked
 from streamapp.intake.refusal import Refused
 
 __all__ = ["refuse_other_sites"]
 
 
-def refuse_other_sites(request: web.Request, link_base: str) -> None:
+def refuse_other_sites(request: Asked, link_base: str) -> None:
     """A form on somebody else's page must not send work from here. Raises `Refused` with 403."""
     origin = request.headers.get("Origin")
     own = (request.host, urlsplit(link_base).netloc)

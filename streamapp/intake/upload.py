@@ -16,6 +16,7 @@ from streamapp import faults
 from streamapp.documents.claim import Blobs
 from streamapp.documents.longtext import TextLook, normal_pieces
 from streamapp.documents.spool import Spool
+from streamapp.elsewhere import Elsewhere
 from streamapp.intake.refusal import Refused
 from streamapp.intake.room import Room
 
@@ -29,12 +30,26 @@ RETRY_S = 10
 
 
 class Uploads:
-    """What the uploads of a worker share: the store, how many are spooled at a time, the limit, the disk's room."""
+    """What the uploads of a worker share: the store, how many are spooled at a time, the limit, the disk's room.
 
-    def __init__(self, blobs: Blobs, room: Room, *, most_bytes: int, at_a_time: int) -> None:
+    `elsewhere` does what blocks, and `spool` keeps what is large.
+    """
+
+    def __init__(
+        self,
+        blobs: Blobs,
+        room: Room,
+        *,
+        most_bytes: int,
+        at_a_time: int,
+        elsewhere: Elsewhere = asyncio.to_thread,
+        spool: type[Spool] = Spool,
+    ) -> None:
         self.blobs = blobs
         self.room = room
         self.most_bytes = most_bytes
+        self.elsewhere = elsewhere
+        self.spool = spool
         self._at_a_time = at_a_time
         self._spooling: set[object] = set()
 
@@ -75,6 +90,11 @@ class Upload:
         self._announced = announced
         self._taken = False
         self._begin()
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """Does what blocks."""
+        return self._uploads.elsewhere
 
     def _begin(self) -> None:
         self.size = 0
@@ -129,7 +149,7 @@ class Upload:
         self._announced = 0
         self._begin()
         try:
-            while (piece := await asyncio.to_thread(next, source, None)) is not None:
+            while (piece := await self.elsewhere(next, source, None)) is not None:
                 await self.add(piece)
             await self.end()
         finally:
@@ -171,11 +191,11 @@ class Upload:
         if self._spool is None:
             self._uploads.take_place(self)
             self.head = piece[:HEAD]
-        free = await asyncio.to_thread(self._note, piece, last)
+        free = await self.elsewhere(self._note, piece, last)
         self._uploads.room.expect(self, max(0, self._announced - self.size), free)
         if self._spool is None:
             faults.cross("blob.before")
-            self._spool = Spool(self._uploads.blobs, document_path(self._tenant, self.job))
+            self._spool = self._uploads.spool(self._uploads.blobs, document_path(self._tenant, self.job))
         if piece:
             await self._spool.write(piece)
 

@@ -12,6 +12,7 @@ import logging
 import shutil
 from pathlib import Path
 
+from streamapp.elsewhere import Elsewhere
 from streamapp.errors import StoreUnavailable
 from streamapp.settings import DAY_S, MiB, Settings
 from streamapp.store.database import Database
@@ -27,8 +28,9 @@ EVERY_S = 3.0
 class Pressure:
     """Runs until cancelled. `reason` says in a sentence why no new work is taken, or is None."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, elsewhere: Elsewhere = asyncio.to_thread) -> None:
         self.reason: str | None = None
+        self._elsewhere = elsewhere
         self._database = database
         self._oldest_s = settings.topic_days * DAY_S / 2
         self._least_mib = settings.min_free_mb
@@ -44,7 +46,7 @@ class Pressure:
     async def look(self) -> None:
         """One look; logs when the answer changes."""
         try:
-            reason = await asyncio.to_thread(self._full) or await self._late()
+            reason = await self._elsewhere(self._full) or await self._late()
         except StoreUnavailable:
             return  # the intake meets the same, and says so itself
         except Exception:

@@ -30,7 +30,7 @@ from streamapp.store.reservations import with_reservations
 from streamapp.store.sql import AnyRow
 from streamapp.topics import TopicNames
 
-__all__ = ["KINDS", "Publisher", "key_of", "run_of"]
+__all__ = ["JOBS_IN_A_ROW", "KINDS", "Publisher", "key_of", "run_of"]
 
 logger = logging.getLogger(__name__)
 

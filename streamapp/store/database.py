@@ -94,6 +94,10 @@ class Database:
         """The same as `write`, for a thread without an event loop."""
         return self._write_now(_Bound(work, args, kwargs))
 
+    def note_sync(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same as `note`, for a thread without an event loop."""
+        return self._write_now(_Bound(work, args, kwargs, durable=False))
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in a write transaction, for migrations."""

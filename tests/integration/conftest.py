@@ -26,6 +26,7 @@ def deployment(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "STREAMAPP_DEVICE": "cpu",
         "STREAMAPP_MAX_BODY_BYTES": str(1 << 20),
         "STREAMAPP_MAX_DOCUMENT_BYTES": str(1 << 20),
+        "STREAMAPP_CORS_ORIGINS": "http://localhost:3000, https://example.org",
     }
     with Deployment(broker, tmp_path_factory.mktemp("deployment"), settings) as running:
         yield running

@@ -134,8 +134,8 @@ def test_the_content_type_does_not_matter(deployment: Deployment, kind: str | No
     assert _push(deployment, b'{"a": "Once."}', **({"Content-Type": kind} if kind else {})).json() == ANSWER
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://example.com", "null"])
-def test_browsers_may_call_from_anywhere(deployment: Deployment, origin: str) -> None:
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "https://example.org"])
+def test_browsers_may_call_from_listed_pages(deployment: Deployment, origin: str) -> None:
     """The preflight is granted, and the answer may be read (Fetch, "CORS protocol")."""
     asked = {
         "Origin": origin,
@@ -144,16 +144,16 @@ def test_browsers_may_call_from_anywhere(deployment: Deployment, origin: str) ->
     }
     preflight = deployment.http.options(PATH, headers=asked)
     assert preflight.status_code in (200, 204)
-    assert preflight.headers["Access-Control-Allow-Origin"] in ("*", origin)
+    assert preflight.headers["Access-Control-Allow-Origin"] == origin
     assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
     assert "content-type" in preflight.headers["Access-Control-Allow-Headers"].lower()
 
     answer = _push(deployment, b'{"a": "Once."}', Origin=origin)
     assert answer.json() == ANSWER
-    assert answer.headers["Access-Control-Allow-Origin"] in ("*", origin)
+    assert answer.headers["Access-Control-Allow-Origin"] == origin
     refused = _push(deployment, b"[]", Origin=origin)
     assert refused.status_code == 422
-    assert refused.headers["Access-Control-Allow-Origin"] in ("*", origin)
+    assert refused.headers["Access-Control-Allow-Origin"] == origin
 
 
 def _push(deployment: Deployment, body: bytes, **headers: str) -> httpx.Response:

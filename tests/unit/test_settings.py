@@ -49,6 +49,21 @@ def test_a_worker_understands_its_log_level(monkeypatch: pytest.MonkeyPatch, lev
         ("STREAMAPP_LOG_LEVEL", "loud", "warning"),
         ("STREAMAPP_MAIL_FROM", "a@b\r\nBcc: c@d", "no line breaks"),
         ("STREAMAPP_TOPIC_PREFIX", "a b", "pattern"),
+        ("STREAMAPP_CORS_ORIGINS", "*, https://a.example", "stands alone"),
+        *(
+            ("STREAMAPP_CORS_ORIGINS", f"https://right.example, {origin}", "is no origin as browsers send it")
+            for origin in (
+                "https://a.example/",
+                "a.example",
+                "https://A.example",
+                "https://a.example:443",
+                "http://a.example:80",
+                "https://*.a.example",
+                "https://u@a.example",
+                "null",
+                "ftp://a.example",
+            )
+        ),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
@@ -103,3 +118,12 @@ def test_the_variables_of_others_are_let_be(monkeypatch: pytest.MonkeyPatch) -> 
     for name in (*ours, *kubernetes):
         monkeypatch.setenv(f"STREAMAPP_{name}", "x")
     load_settings.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    "origins", ["", "*", "http://localhost:3000", "https://a.example, https://b.example:8443", "http://[::1]:6066"]
+)
+def test_origins_as_browsers_send_them(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    """They are taken as they are."""
+    monkeypatch.setenv("STREAMAPP_CORS_ORIGINS", origins)
+    assert ", ".join(load_settings.__wrapped__().cors_origins) == origins

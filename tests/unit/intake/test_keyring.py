@@ -128,13 +128,13 @@ async def test_last_use_is_noted_once_a_minute(database: Database, clock: Clock)
     login = await keyring.log_in(key)
     assert login is not None
 
-    await keyring._note_use()
+    await keyring.note_use()
     assert row_of(database, api_keys, id=identity).last_used_at is not None
     put(database, api_keys, {"id": identity}, last_used_at=1.0)
     for later, noted in ((30.0, False), (31.0, True)):
         clock.now += later
         assert await keyring.find(login, login=True) is not None
-        await keyring._note_use()
+        await keyring.note_use()
         assert (row_of(database, api_keys, id=identity).last_used_at != 1.0) is noted
 
 
