@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.errors import ConfigurationError
+from streamapp.kafka.access import Kafka
+from streamapp.kafka.greeting import explained
 from streamapp.settings import Settings
 
 __all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "survey"]
@@ -107,11 +109,12 @@ def specs(settings: Settings, predictors: Iterable[str]) -> list[TopicSpec]:
 async def provision(settings: Settings, predictors: Iterable[str], timeout_s: float = 15.0) -> Mapping[str, int]:
     """Create what is missing; returns each topic's number of partitions.
 
-    Raises `BrokerUnavailable` when the broker does not answer within `timeout_s` seconds, and `ConfigurationError`,
-    naming the topics, when some are missing and may not be created.
+    Raises `BrokerUnavailable` when the broker does not answer within `timeout_s` seconds, and `ConfigurationError` when
+    it refuses us, or, naming the topics, when some are missing and may not be created.
     """
     wanted = specs(settings, predictors)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=int(timeout_s * 1000))
+    kafka = Kafka.of(settings)
+    admin = AIOKafkaAdminClient(request_timeout_ms=int(timeout_s * 1000), **kafka.options)
     try:
         async with asyncio.timeout(timeout_s):
             await admin.start()
@@ -127,20 +130,20 @@ async def provision(settings: Settings, predictors: Iterable[str], timeout_s: fl
                 there[spec.name] = spec.partitions or settings.topic_partitions
             return there
     except (KafkaError, TimeoutError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {reason}") from error
+        raise await explained(kafka, error) from error
     finally:
         await admin.close()
 
 
 async def survey(settings: Settings, predictors: Iterable[str]) -> Mapping[str, int]:
-    """The partitions of those topics that are there. Raises `BrokerUnavailable`."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    """The partitions of those topics that are there. Raises `BrokerUnavailable` or `ConfigurationError`."""
+    kafka = Kafka.of(settings)
+    admin = AIOKafkaAdminClient(**kafka.options)
     try:
         await admin.start()
         return await partitions_of(admin, [spec.name for spec in specs(settings, predictors)])
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {error}") from error
+        raise await explained(kafka, error) from error
     finally:
         await admin.close()
 
