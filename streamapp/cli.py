@@ -12,6 +12,7 @@ import click
 
 from streamapp import __version__
 from streamapp.cli_api import client_of
+from streamapp.cli_doctor import doctor
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
@@ -163,6 +164,7 @@ cli.add_command(tenants)
 cli.add_command(keys)
 cli.add_command(webhooks)
 cli.add_command(listen)
+cli.add_command(doctor)
 
 
 def _wait(client: Client, job_id: str) -> JobResource:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka.conn import AIOKafkaConnection, collect_hosts, create_conn
@@ -35,10 +35,13 @@ NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LON
 
 
 class Greeting(NamedTuple):
-    """The server that answered, and which requests it takes: the least and the greatest version, by number."""
+    """The server that answered, which requests it takes (the least and the greatest version, by number), and where the
+    cluster's brokers are, as it says.
+    """
 
     address: str
     apis: Mapping[int, tuple[int, int]]
+    brokers: Sequence[str]
 
 
 async def greet(kafka: Kafka, timeout_s: float = ANSWER_S) -> Greeting:
@@ -52,8 +55,8 @@ async def greet(kafka: Kafka, timeout_s: float = ANSWER_S) -> Greeting:
         try:
             async with asyncio.timeout(timeout_s):
                 connection = await create_conn(host, port, request_timeout_ms=int(timeout_s * 1000), **kafka.login)
-                await _ask(connection)
-            return Greeting(f"{host}:{port}", connection._versions)
+                brokers = await _brokers(connection)
+            return Greeting(f"{host}:{port}", connection._versions, brokers)
         except FAILURES as error:
             refusal = _in_words(kafka, f"{host}:{port}", error)
             if refused is None or isinstance(refusal, ConfigurationError):
@@ -71,9 +74,10 @@ async def explained(kafka: Kafka, error: BaseException) -> StreamappError:
     return BrokerUnavailable(f"The broker at {kafka.servers} does not answer: {said}")
 
 
-async def _ask(connection: AIOKafkaConnection) -> None:
+async def _brokers(connection: AIOKafkaConnection) -> list[str]:
     try:  # a listener that wants a login tells its versions to anybody, and parts with who then asks more
-        await connection.send(MetadataRequest([]))
+        metadata = await connection.send(MetadataRequest([]))
+        return [f"{broker[1]}:{broker[2]}" for broker in metadata.brokers]
     finally:
         connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streamapp.embedded.ports import free_port
 from streamapp.testing.deployment import Deployment
 from tests.integration.secure import PASSWORD, SecureBroker, certificate, secure_broker
 
@@ -130,3 +132,44 @@ def test_a_listener_of_another_kind(secure: SecureBroker, tmp_path: Path) -> Non
     ended = _ended({"STREAMAPP_BROKER": secure.login}, tmp_path)
     assert ended.returncode == 69, ended.stderr[-2000:]
     assert "STREAMAPP_BROKER_SECURITY=PLAINTEXT" in _sentence(ended)
+
+
+def test_doctor_says_the_same(secure: SecureBroker, tmp_path: Path) -> None:
+    """I expect the login to be found in order with the right password, and with a wrong one what to check."""
+    ours = {"STREAMAPP_HOME": str(tmp_path), **ECHO, **secure.with_login("SCRAM-SHA-512")}
+    verdicts = {}
+    for password in (PASSWORD, "wrong-password-77"):
+        ran = subprocess.run(
+            [sys.executable, "-m", "streamapp.cli", "doctor", "--json"],
+            env={**os.environ, **ours, "STREAMAPP_BROKER_PASSWORD": password},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 1  # nothing else is there
+        assert password not in ran.stdout + ran.stderr
+        [verdicts[password]] = [
+            each["findings"] for each in json.loads(ran.stdout)["checks"] if each["name"] == "broker"
+        ]
+    assert {each["verdict"] for each in verdicts[PASSWORD]} == {"ok"}
+    assert "by SASL_SSL as 'streamapp' by SCRAM-SHA-512" in verdicts[PASSWORD][0]["said"]
+    [wrong] = verdicts["wrong-password-77"]
+    assert wrong["verdict"] == "problem"
+    assert "STREAMAPP_BROKER_PASSWORD" in wrong["said"]
+
+
+@pytest.mark.parametrize("command", [["topics"], ["rewind", "--since", "2026-01-01"], ["up"]])
+def test_commands_say_it_too(secure: SecureBroker, tmp_path: Path, command: list[str]) -> None:
+    """I expect the same sentence and exit code of each command that speaks to the broker, with a wrong password."""
+    ours = secure.with_login("SCRAM-SHA-512", STREAMAPP_BROKER_PASSWORD="wrong-password-77")
+    ended = subprocess.run(
+        [sys.executable, "-m", "streamapp.cli", *command],
+        env={**os.environ, **ECHO, **ours, "STREAMAPP_HOME": str(tmp_path), "STREAMAPP_WEB_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 78, ended.stderr[-2000:]
+    assert "check STREAMAPP_BROKER_USERNAME and STREAMAPP_BROKER_PASSWORD" in _sentence(ended)
+    assert "wrong-password-77" not in ended.stdout + ended.stderr
