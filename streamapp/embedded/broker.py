@@ -57,8 +57,7 @@ async def answers(kafka: Kafka, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
             except BrokerUnavailable as error:
                 if time.monotonic() >= deadline - 0.2:
                     raise StartError(
-                        f"No Kafka broker answers at {kafka.servers} within {timeout_s:.0f} s: start it, or correct "
-                        f"STREAMAPP_BROKER (without it, streamapp up starts a broker of its own). {error}"
+                        f"{error} (Without STREAMAPP_BROKER, streamapp up starts a broker of its own.)"
                     ) from error
             await asyncio.sleep(0.2)
     finally:
