@@ -16,7 +16,6 @@ from streamapp.embedded.ports import local_smtp_url
 __all__ = ["check_smtp"]
 
 SMALLEST = 4 << 20  # an e-mail is a report, its plot and its attachments
-CHANGE = "correct STREAMAPP_SMTP_URL"
 
 
 async def check_smtp(ground: Ground) -> Sequence[Finding]:
@@ -38,20 +37,28 @@ async def check_smtp(ground: Ground) -> Sequence[Finding]:
             return _met(client, where, login=bool(address.username), here=_is_here(address.host))
     except SMTPAuthenticationError as error:
         return [
-            _no(where, f"refuses the login: {error.code} {error.message}", "Correct the user and the password in it.")
+            _no(
+                where,
+                f"refuses the login: {error.code} {error.message}",
+                "Correct the user and the password in STREAMAPP_SMTP_URL.",
+            )
         ]
     except ssl.SSLError as error:
         said = getattr(error, "verify_message", "") or error.reason or str(error)
         return [
-            _no(where, f"and we can't agree on TLS: {said}", "Its certificate has to be for that name, and trusted.")
+            _no(
+                where,
+                f"and we can't agree on TLS: {said}",
+                "Its certificate has to be for the name in STREAMAPP_SMTP_URL, and trusted by this machine.",
+            )
         ]
     except (SMTPException, OSError) as error:
         said = str(error) or "it did not answer in time"
-        return [_no(where, f"can't be used: {said}", f"Start it, or {CHANGE}.")]
+        return [_no(where, f"can't be used: {said}", "Start it, or correct STREAMAPP_SMTP_URL.")]
 
 
 def _no(where: str, said: str, advice: str) -> Finding:
-    return problem(f"The mail server {where} {said}", f"{advice} Until then e-mails wait. It is STREAMAPP_SMTP_URL.")
+    return problem(f"The mail server {where} {said}", f"{advice} Until then e-mails wait.")
 
 
 def _met(client: SMTP, where: str, *, login: bool, here: bool) -> list[Finding]:
