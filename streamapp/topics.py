@@ -10,16 +10,18 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streamapp.errors import ConfigurationError
 from streamapp.kafka.access import Kafka
 from streamapp.kafka.greeting import explained
 from streamapp.settings import Settings
 
-__all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "survey"]
+__all__ = ["TopicNames", "TopicSpec", "describe", "partitions_of", "provision", "specs", "survey"]
 
 logger = logging.getLogger(__name__)
 
@@ -150,8 +152,17 @@ async def survey(settings: Settings, predictors: Iterable[str]) -> Mapping[str, 
 
 async def partitions_of(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
     """How many partitions the existing ones of these topics have."""
-    described = await admin.describe_topics(names)
+    described = await describe(admin, names)
     return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0}
+
+
+async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
+    """These topics as Kafka's metadata has them. The client's own call would have a broker make those that are missing,
+    where that is allowed (`auto.create.topics.enable`, which is the default), and with as many partitions as it likes.
+    """
+    answer = await admin._send_request(MetadataRequest(names, allow_auto_topic_creation=False))
+    topics: list[dict[str, Any]] = answer.to_object()["topics"]
+    return topics
 
 
 async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from streamapp.doctor.finding import Finding, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
-from streamapp.jobs.offsets import Offsets, lines
+from streamapp.jobs.offsets import Line, Offsets, lines
+from streamapp.kafka.access import Kafka
+from streamapp.topics import describe
 
 __all__ = ["Group", "check_groups", "judged"]
 
+OFFSETS = "__consumer_offsets"  # Kafka makes it when somebody asks for a group for the first time
 STEADY = "Stable"
 JOINING = ("PreparingRebalance", "CompletingRebalance")
 
@@ -32,25 +38,41 @@ async def check_groups(ground: Ground) -> Sequence[Finding]:
     group = ground.settings.group
     kinds = {group: "jobs workers", f"{group}-inference": "model workers"}
     wanted = lines(ground.settings, (await ground.registry()).predictors)
-    offsets = Offsets(ground.kafka, wanted)
-    try:
-        seen = await offsets.snapshot()
-    finally:
-        await offsets.close()
-    lag = {agent: sum(part.end - part.done for part in parts.values()) for agent, parts in seen.items()}
     async with ground.admin() as admin:
-        answers = [answer for each in kinds for answer in await admin.describe_consumer_groups([each])]
-    described = {each["group"]: each for answer in answers for each in answer.to_object()["groups"]}
+        there = {
+            each["topic"]: each["error_code"] for each in await describe(admin, [OFFSETS, *(w.topic for w in wanted)])
+        }
+        had_groups = there[OFFSETS] != UnknownTopicOrPartitionError.errno
+        lag = await _lag(ground.kafka, [line for line in wanted if had_groups and there[line.topic] == 0])
+        seen = await _described(admin, kinds) if had_groups else {}
     groups = {
         name: Group(
             kind,
-            described[name]["state"],
-            len(described[name]["members"]),
+            *seen.get(name, ("Empty", 0)),
             {line.agent: lag[line.agent] for line in wanted if line.group == name and line.agent in lag},
         )
         for name, kind in kinds.items()
     }
     return [finding for name, each in groups.items() for finding in judged(name, each)]
+
+
+async def _described(admin: AIOKafkaAdminClient, names: Iterable[str]) -> Mapping[str, tuple[str, int]]:
+    """Each group's state, and how many are in it."""
+    answers = [answer for name in names for answer in await admin.describe_consumer_groups([name])]
+    groups = [group for answer in answers for group in answer.to_object()["groups"]]
+    return {group["group"]: (group["state"], len(group["members"])) for group in groups}
+
+
+async def _lag(kafka: Kafka, wanted: Sequence[Line]) -> Mapping[str, int]:
+    """By agent. Only of topics that are there: a broker may make those that it is asked about."""
+    if not wanted:
+        return {}
+    offsets = Offsets(kafka, wanted)
+    try:
+        seen = await offsets.snapshot()
+    finally:
+        await offsets.close()
+    return {agent: sum(part.end - part.done for part in parts.values()) for agent, parts in seen.items()}
 
 
 def judged(name: str, group: Group) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from streamapp.doctor.finding import Finding, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
 from streamapp.doctor.kafka_configs import of_topics
 from streamapp.settings import Settings
-from streamapp.topics import DAY_MS, TopicSpec, specs
+from streamapp.topics import DAY_MS, TopicSpec, describe, specs
 
 __all__ = ["Topic", "check_topics", "judged"]
 
@@ -34,7 +34,7 @@ async def check_topics(ground: Ground) -> Sequence[Finding]:
         return [skipped(f"Not looked at: {reason}.")]
     wanted = specs(ground.settings, (await ground.registry()).predictors)
     async with ground.admin() as admin:
-        described = await admin.describe_topics([spec.name for spec in wanted])
+        described = await describe(admin, [spec.name for spec in wanted])
         there = {topic["topic"]: topic["partitions"] for topic in described if topic["error_code"] == 0}
         hidden = [topic["topic"] for topic in described if topic["error_code"] == TopicAuthorizationFailedError.errno]
         configs = await of_topics(admin, there, CONFIGS)

@@ -126,6 +126,22 @@ def test_a_broker_that_names_a_wrong_address(healthy: Deployment, tmp_path: Path
     assert "advertised.listeners" in _problem(found["broker"])
 
 
+async def test_a_broker_that_makes_what_it_is_asked_for(healthy: Deployment, tmp_path: Path) -> None:
+    """I expect a look to make no topic there, and the command that does to make them as the settings say."""
+    plain = node(tmp_path / "kafka")
+    eager = dataclasses.replace(plain, more={"auto.create.topics.enable": "true"})
+    environment = {**healthy.environment, "STREAMAPP_BROKER": plain.address, "STREAMAPP_TOPIC_PARTITIONS": "3"}
+    with serving(eager, tmp_path / "kafka"):
+        _, found = await asyncio.to_thread(doctor, environment)
+        assert "Topics are missing" in _problem(found["topics"])
+        assert await _topics(plain.address) == set()
+        command = [sys.executable, "-m", "streamapp.cli", "topics", "--create"]
+        await asyncio.to_thread(subprocess.run, command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        _, found = await asyncio.to_thread(doctor, environment)
+        assert [each["verdict"] for each in found["topics"]] == ["ok"]
+        assert "__consumer_offsets" not in await _topics(plain.address)
+
+
 async def _topics(broker: str) -> set[str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=broker)
     await admin.start()
