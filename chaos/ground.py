@@ -19,6 +19,7 @@ import psutil
 from chaos.kept import Ended, Kept
 from streamapp.embedded import broker, jars
 from streamapp.embedded.ports import free_port
+from streamapp.kafka.access import Kafka
 
 __all__ = ["GROUP", "MAIL_TIMEOUT_S", "PARTITIONS", "PREFIX", "ROOT", "Ground"]
 
@@ -77,7 +78,7 @@ class Ground:
         log = self.folder / "logs" / "broker.out"
         self.broker = Kept("broker", kraft.serve(), broker.environment(self.folder), self.folder, log, self._ended)
         await self.broker.start()
-        await broker.answers(self.address, READY_S)
+        await broker.answers(Kafka(self.address), READY_S)
         say("starting a worker")
         command = [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
         environ = {**self._environ, "STREAMAPP_BROKER": self.address}

@@ -14,12 +14,14 @@ from typing import Any, NoReturn, Protocol
 
 import faust
 from faust.app.base import BootStrategy
+from faust.auth import Credentials
 from faust.types import TopicT
 
 from streamapp import membership
 from streamapp.consumer import PromptConsumer
 from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
+from streamapp.kafka.access import Kafka
 from streamapp.leaving import SOFTWARE, Deadline, leave, pulse
 from streamapp.models import Record
 from streamapp.sending import send_acked
@@ -89,8 +91,10 @@ class LifecycleApp(faust.App):
     watch: Callable[[], Coroutine[Any, Any, None]] | None = None
     stand_still_s = 0.0
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *args: Any, kafka: Kafka, **options: Any) -> None:
+        broker = [f"kafka://{address}" for address in kafka.addresses]
+        super().__init__(*args, broker=broker, broker_credentials=_credentials(kafka), **options)
+        self.kafka = kafka
         self._instance = str(options.get("consumer_group_instance_id"))  # Faust minds a change after it was asked for
         self.deadline = Deadline(STOP_S, self._left)
         self.exit_code = 0
@@ -192,7 +196,7 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
     """The options of both apps; `role` tells their static members apart (KIP-345)."""
     return {
         "Worker": BoundedWorker,
-        "broker": [f"kafka://{address.strip()}" for address in settings.broker.split(",")],
+        "kafka": Kafka.of(settings),
         "processing_guarantee": "at_least_once",
         "topic_partitions": settings.topic_partitions,
         "topic_replication_factor": settings.topic_replicas,
@@ -227,6 +231,18 @@ def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
         "autodiscover": False,
         "logging_config": None,
     }
+
+
+def _credentials(kafka: Kafka) -> Credentials | None:
+    """The same as Faust has it, for its producer and its consumers."""
+    if kafka.mechanism:
+        return faust.SASLCredentials(
+            mechanism=kafka.mechanism,
+            username=kafka.username,
+            password=kafka.password.get_secret_value(),
+            ssl_context=kafka.context,
+        )
+    return faust.SSLCredentials(kafka.context) if kafka.context else None
 
 
 def topic(app: faust.App, name: str, record: type[Record]) -> TopicT:

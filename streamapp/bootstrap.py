@@ -112,7 +112,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     collector = Collector(database, errands, progress)
     planner = Planner(database, errands, progress, collector, room)
     predictors = tuple(registry.predictors)
-    offsets = Offsets(settings.broker, lines(settings, predictors))
+    offsets = Offsets(app.kafka, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
     lifetimes = Lifetimes.of(settings)
     tidy = Janitor(database, blobs, lifetimes, settings.memory_mb << 20).tidy
@@ -179,7 +179,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     app.watch = Watchdog(
         app.flows,
         lambda: app.consumer.assignment(),
-        GroupOffsets(settings.broker, settings.group),
+        GroupOffsets(app.kafka, settings.group),
         settings.stuck_s,
         {
             "inference": 2 * TIMEOUT_S,

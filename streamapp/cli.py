@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from streamapp import __version__
+from streamapp.cli_doctor import doctor
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
@@ -109,6 +110,7 @@ cli.add_command(tenants)
 cli.add_command(keys)
 cli.add_command(webhooks)
 cli.add_command(listen)
+cli.add_command(doctor)
 
 
 if __name__ == "__main__":

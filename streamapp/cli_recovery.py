@@ -103,6 +103,7 @@ async def _a_broker(settings: Settings, screen: Screen) -> AsyncIterator[Setting
     """The settings with a broker that runs: the one they name, or the home's own, started without a worker."""
     from streamapp.embedded.broker import Broker, answers
     from streamapp.embedded.home import HomeLock
+    from streamapp.kafka.access import Kafka
 
     if settings.broker:
         yield settings
@@ -113,7 +114,7 @@ async def _a_broker(settings: Settings, screen: Screen) -> AsyncIterator[Setting
         child = await broker.start()
         try:
             with screen.step("Kafka"):
-                await answers(broker.address, BROKER_START_S)
+                await answers(Kafka(broker.address), BROKER_START_S)
             yield settings.model_copy(update={"broker": broker.address})
         finally:
             await child.stop(BROKER_GRACE_S)

@@ -149,7 +149,7 @@ def _failure(app: Any) -> BaseException | None:
 
 async def _members(app: Any) -> list[Member]:
     """The group's members; none while Kafka does not say."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=[f"{url.host}:{url.port}" for url in app.conf.broker])
+    admin = AIOKafkaAdminClient(**app.kafka.options)
     try:
         async with asyncio.timeout(ASK_S):
             await admin.start()

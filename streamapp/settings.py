@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import NoDecode, SettingsConfigDict, SettingsError
 
 from streamapp.errors import ConfigurationError
+from streamapp.settings_broker import BrokerSettings
 
 __all__ = ["Settings", "load_settings"]
 
@@ -40,16 +41,12 @@ def _list(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
 
 
-class Settings(BaseSettings):
+class Settings(BrokerSettings):
     """All settings; each is an environment variable: the field's name in capitals behind ``STREAMAPP_``."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     home: Path = Field(Path("./var"), description="The folder for all state: store, documents, broker, mailbox, logs.")
-    broker: str = Field(
-        "",
-        description="Kafka's bootstrap servers, host:port, comma separated. Empty: `streamapp up` starts its own.",
-    )
     database_url: str = Field(
         "",
         description="sqlite:///path or postgresql://user:password@host/database. Empty: an SQLite file in the home.",
@@ -216,14 +213,6 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
-
-    @field_validator("broker")
-    @classmethod
-    def _addresses(cls, value: str) -> str:
-        wrong = [part for part in value.split(",") if value and not re.fullmatch(r"\s*\S+:\d{1,5}\s*", part)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is no host:port")
-        return value
 
     @field_validator("cors_origins")
     @classmethod

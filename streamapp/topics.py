@@ -10,14 +10,18 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
-from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.errors import ConfigurationError
+from streamapp.kafka.access import Kafka
+from streamapp.kafka.greeting import explained
 from streamapp.settings import Settings
 
-__all__ = ["TopicNames", "TopicSpec", "partitions_of", "provision", "specs", "survey"]
+__all__ = ["TopicNames", "TopicSpec", "describe", "partitions_of", "provision", "specs", "survey"]
 
 logger = logging.getLogger(__name__)
 
@@ -107,11 +111,12 @@ def specs(settings: Settings, predictors: Iterable[str]) -> list[TopicSpec]:
 async def provision(settings: Settings, predictors: Iterable[str], timeout_s: float = 15.0) -> Mapping[str, int]:
     """Create what is missing; returns each topic's number of partitions.
 
-    Raises `BrokerUnavailable` when the broker does not answer within `timeout_s` seconds, and `ConfigurationError`,
-    naming the topics, when some are missing and may not be created.
+    Raises `BrokerUnavailable` when the broker does not answer within `timeout_s` seconds, and `ConfigurationError` when
+    it refuses us, or, naming the topics, when some are missing and may not be created.
     """
     wanted = specs(settings, predictors)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker, request_timeout_ms=int(timeout_s * 1000))
+    kafka = Kafka.of(settings)
+    admin = AIOKafkaAdminClient(request_timeout_ms=int(timeout_s * 1000), **kafka.options)
     try:
         async with asyncio.timeout(timeout_s):
             await admin.start()
@@ -127,28 +132,37 @@ async def provision(settings: Settings, predictors: Iterable[str], timeout_s: fl
                 there[spec.name] = spec.partitions or settings.topic_partitions
             return there
     except (KafkaError, TimeoutError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {reason}") from error
+        raise await explained(kafka, error) from error
     finally:
         await admin.close()
 
 
 async def survey(settings: Settings, predictors: Iterable[str]) -> Mapping[str, int]:
-    """The partitions of those topics that are there. Raises `BrokerUnavailable`."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    """The partitions of those topics that are there. Raises `BrokerUnavailable` or `ConfigurationError`."""
+    kafka = Kafka.of(settings)
+    admin = AIOKafkaAdminClient(**kafka.options)
     try:
         await admin.start()
         return await partitions_of(admin, [spec.name for spec in specs(settings, predictors)])
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {error}") from error
+        raise await explained(kafka, error) from error
     finally:
         await admin.close()
 
 
 async def partitions_of(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, int]:
     """How many partitions the existing ones of these topics have."""
-    described = await admin.describe_topics(names)
+    described = await describe(admin, names)
     return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0}
+
+
+async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> list[dict[str, Any]]:
+    """These topics as Kafka's metadata has them. The client's own call would have a broker make those that are missing,
+    where that is allowed (`auto.create.topics.enable`, which is the default), and with as many partitions as it likes.
+    """
+    answer = await admin._send_request(MetadataRequest(names, allow_auto_topic_creation=False))
+    topics: list[dict[str, Any]] = answer.to_object()["topics"]
+    return topics
 
 
 async def _create(admin: AIOKafkaAdminClient, spec: TopicSpec, settings: Settings) -> None:

@@ -28,6 +28,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streamapp.flow import Flow, InWork
+from streamapp.kafka.access import Kafka
 from streamapp.leaving import leave
 
 __all__ = ["GroupOffsets", "Lag", "Offsets", "Watchdog"]
@@ -160,8 +161,8 @@ def _words(work: InWork) -> str:
 class GroupOffsets:
     """`Offsets` of a consumer group, over connections of its own that are kept from look to look."""
 
-    def __init__(self, broker: str, group: str) -> None:
-        self._broker = broker
+    def __init__(self, kafka: Kafka, group: str) -> None:
+        self._kafka = kafka
         self._group = group
         self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
 
@@ -195,8 +196,8 @@ class GroupOffsets:
 
     async def _connected(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
         if self._clients is None:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
-            self._clients = admin, AIOKafkaConsumer(bootstrap_servers=self._broker, enable_auto_commit=False)
+            admin = AIOKafkaAdminClient(**self._kafka.options)
+            self._clients = admin, AIOKafkaConsumer(enable_auto_commit=False, **self._kafka.options)
             await admin.start()
             await self._clients[1].start()
         return self._clients

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from streamapp.settings import Settings
 
 __all__ = ["main", "replaced", "table"]
@@ -47,6 +49,8 @@ def replaced(text: str) -> str:
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     if isinstance(value, tuple):
         return f"`{json.dumps(value)}`"
     if isinstance(value, bool):

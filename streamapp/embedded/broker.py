@@ -13,6 +13,8 @@ from pathlib import Path
 from streamapp.embedded import StartError, home, jars, ports, processes
 from streamapp.embedded.child import Child, last_line
 from streamapp.embedded.kraft import Kraft
+from streamapp.errors import BrokerUnavailable
+from streamapp.kafka.access import Kafka
 
 __all__ = ["Broker", "answers", "environment", "setup"]
 
@@ -36,10 +38,12 @@ def setup(folder: Path, logs: Path, port: int, controller_port: int, files: list
     return Kraft(folder, logs, port, controller_port, files, Path(JAVA))
 
 
-async def answers(servers: str, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
-    """Return once one of these bootstrap servers speaks Kafka's protocol; after `timeout_s` seconds `StartError`."""
-    from aiokafka.client import AIOKafkaClient
-    from aiokafka.errors import KafkaError
+async def answers(kafka: Kafka, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+    """Return once one of its bootstrap servers speaks Kafka's protocol and lets us in.
+
+    Raises `StartError` after `timeout_s` seconds, and `ConfigurationError` as soon as one refuses us.
+    """
+    from streamapp.kafka.greeting import greet  # Kafka's client takes a while to import
 
     quiet = logging.getLogger("aiokafka")
     level, deadline = quiet.level, time.monotonic() + timeout_s
@@ -47,20 +51,14 @@ async def answers(servers: str, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
     try:
         while True:
             left_s = deadline - time.monotonic()
-            client = AIOKafkaClient(
-                bootstrap_servers=servers, request_timeout_ms=max(200, min(3000, int(left_s * 1000)))
-            )
             try:
-                await asyncio.wait_for(client.bootstrap(), max(0.2, left_s))
+                await greet(kafka, max(0.2, min(3.0, left_s)))
                 return
-            except (KafkaError, OSError, TimeoutError) as error:
+            except BrokerUnavailable as error:
                 if time.monotonic() >= deadline - 0.2:
                     raise StartError(
-                        f"No Kafka broker answers at {servers} within {timeout_s:.0f} s: start it, or correct "
-                        "STREAMAPP_BROKER (without it, streamapp up starts a broker of its own)."
+                        f"{error} (Without STREAMAPP_BROKER, streamapp up starts a broker of its own.)"
                     ) from error
-            finally:
-                await client.close()
             await asyncio.sleep(0.2)
     finally:
         quiet.setLevel(level)

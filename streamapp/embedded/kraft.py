@@ -9,7 +9,7 @@ import base64
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamapp.embedded import StartError
@@ -65,7 +65,11 @@ FIXED: Mapping[str, str | int] = {
 
 @dataclass(frozen=True, slots=True)
 class Kraft:
-    """One node's folder, ports and class path."""
+    """One node's folder, ports and class path.
+
+    `more` are properties beside ours or in place of them, `users` those that may log in with SCRAM, as Kafka's storage
+    tool takes them; `streamapp up` needs neither, since it listens on this machine alone.
+    """
 
     folder: Path
     logs: Path
@@ -73,6 +77,8 @@ class Kraft:
     controller_port: int
     jars: Sequence[Path]
     java: Path
+    more: Mapping[str, str | int] = field(default_factory=dict)
+    users: Sequence[str] = ()
 
     @property
     def address(self) -> str:
@@ -99,6 +105,7 @@ class Kraft:
             # a static quorum: the port may differ next time, which a dynamic one would have written into its log
             "controller.quorum.voters": f"1@127.0.0.1:{self.controller_port}",
             "log.dirs": _escaped(self.folder / "data"),
+            **self.more,
         }
         return "".join(f"{key}={value}\n" for key, value in values.items())
 
@@ -131,6 +138,7 @@ class Kraft:
         if (self.folder / "data" / "meta.properties").exists():
             return
         tool = self.command("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", _cluster_id())
+        tool += [part for user in self.users for part in ("--add-scram", user)]
         done = subprocess.run([*tool, "-c", str(self.properties_file)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip().splitlines()

@@ -26,6 +26,7 @@ from streamapp.embedded.watch import Watch
 from streamapp.embedded.welcome import TASK, curl_line, first_job, is_first_start
 from streamapp.embedded.worker import CONFIGURATION_EXIT, until_ready, worker
 from streamapp.errors import ConfigurationError, StreamappError
+from streamapp.kafka.access import Kafka
 from streamapp.settings import Settings
 
 __all__ = ["Up", "up"]
@@ -99,7 +100,7 @@ class Up:
         """The bootstrap servers, answering."""
         if self._settings.broker:
             with self._screen.step(f"Looking for Kafka at {self._settings.broker}"):
-                await answers(self._settings.broker)
+                await answers(Kafka.of(self._settings))
             return self._settings.broker
         self._broker = Broker(self._settings.home)
         with self._screen.step("Kafka's files") as step:
@@ -107,7 +108,7 @@ class Up:
         with self._screen.step("Kafka"):
             child = await self._broker.start(self._screen.line)
             self._watch.over(child)
-            await self._watch.during(answers(self._broker.address, BROKER_START_S))
+            await self._watch.during(answers(Kafka(self._broker.address), BROKER_START_S))
         child.settled()
         return self._broker.address
 

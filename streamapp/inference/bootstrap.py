@@ -69,7 +69,7 @@ def _inference_app(settings: Settings, farewells: list[Callable[[], None]]) -> f
     watchdog = Watchdog(
         app.flows,
         lambda: app.consumer.assignment(),
-        GroupOffsets(settings.broker, f"{settings.group}-{ROLE}"),
+        GroupOffsets(app.kafka, f"{settings.group}-{ROLE}"),
         settings.stuck_s,
         {flow.name: SILENT_BATCHES * longest_s for flow in app.flows},
         settings.job_timeout_s,

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamapp.identity import Run
+from streamapp.kafka.access import Kafka
 from streamapp.models import Cancel
 from streamapp.retry import delay_s
 from streamapp.wire import decode
@@ -34,8 +35,8 @@ FIRST_S, LONGEST_S = 0.5, 30.0
 class Hearing:
     """Calls `heard` for each run that a cancel names, from `start` to `stop`."""
 
-    def __init__(self, broker: str, topic: str, heard: Callable[[Run], None]) -> None:
-        self._broker = broker
+    def __init__(self, kafka: Kafka, topic: str, heard: Callable[[Run], None]) -> None:
+        self._kafka = kafka
         self._part = TopicPartition(topic, 0)
         self._heard = heard
         self._task: asyncio.Task[None] | None = None
@@ -67,10 +68,10 @@ class Hearing:
 
     async def _listen(self) -> None:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker,
             auto_offset_reset="latest",
             enable_auto_commit=False,
             fetch_max_wait_ms=LONG_POLL_MS,
+            **self._kafka.options,
         )
         try:
             await consumer.start()

@@ -20,6 +20,7 @@ from streamapp.inference.engine import Engine, Outcome
 from streamapp.inference.hearing import Hearing
 from streamapp.inference.lifeline import say_ready
 from streamapp.inference.quarantine import Quarantine
+from streamapp.kafka.access import Kafka
 from streamapp.leaving import leave
 from streamapp.models import Chunk, ChunkResult, Record, WorkerBeat
 from streamapp.settings import Settings
@@ -48,7 +49,7 @@ class ModelWorker:
         self._beats = beats
         self._blobs = Blobs(settings.blobs)
         self._dropped = Dropped()
-        self._hearing = Hearing(settings.broker, TopicNames(settings.topic_prefix).cancels, self._drop)
+        self._hearing = Hearing(Kafka.of(settings), TopicNames(settings.topic_prefix).cancels, self._drop)
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self.device = ""
         items = {

@@ -22,6 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from streamapp.identity import Run
 from streamapp.jobs.publish import JOBS_IN_A_ROW, run_of
 from streamapp.jobs.reservation import job_message
+from streamapp.kafka.librdkafka import librdkafka_options
 from streamapp.settings import Settings
 from streamapp.store import outbox
 from streamapp.store.database import Database
@@ -38,6 +39,15 @@ LARGEST = 500  # rows at a time
 LONGEST = 10_000  # rows that wait; more are left to the relay
 METADATA_S = 5.0
 MiB = 1024 * 1024
+# the broker acknowledges when all replicas have it, and keeps no message twice
+OPTIONS: dict[str, str | int | bool] = {
+    "client.id": "streamapp-flask",
+    "acks": "all",
+    "enable.idempotence": True,
+    "linger.ms": 0,
+    "message.timeout.ms": int(ACK_S * 1000),
+    "message.max.bytes": 8 * MiB,
+}
 
 
 class _Left(NamedTuple):
@@ -52,7 +62,7 @@ class Producing:
         self._database = database
         self._room = settings.tenant_running
         self._topic = TopicNames(settings.topic_prefix).inference
-        self._servers = settings.broker
+        self._reached = librdkafka_options(settings)
         self._turns = itertools.count(os.getpid())  # not every process begins with the same partition
         self._rows: SimpleQueue[_Left | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -145,23 +155,10 @@ class Producing:
     def _ready(self) -> Producer:
         """The producer, which knows the topic. Raises KafkaException."""
         if self._producer is None:
-            self._producer = Producer(_options(self._servers), logger=logger)
+            self._producer = Producer({**OPTIONS, **self._reached}, logger=logger)
         if not self._partitions:
             topics = self._producer.list_topics(timeout=METADATA_S).topics  # all: asking for one may create it
             if self._topic not in topics:
                 raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, f"there is no topic {self._topic}"))
             self._partitions = len(topics[self._topic].partitions)
         return self._producer
-
-
-def _options(servers: str) -> dict[str, str | int | bool]:
-    """librdkafka's: the broker acknowledges when all replicas have it, and keeps no message twice."""
-    return {
-        "bootstrap.servers": servers,
-        "client.id": "streamapp-flask",
-        "acks": "all",
-        "enable.idempotence": True,
-        "linger.ms": 0,
-        "message.timeout.ms": int(ACK_S * 1000),
-        "message.max.bytes": 8 * MiB,
-    }

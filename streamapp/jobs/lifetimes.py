@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from streamapp.kafka.access import Kafka
 from streamapp.settings import DAY_S, Settings
 from streamapp.topics import specs
 
@@ -51,7 +52,7 @@ class Lifetimes:
 
     async def look(self, settings: Settings, predictors: Iterable[str]) -> None:
         """Compare with what the broker has, and warn of what is out of order. Never raises: it is a look."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+        admin = AIOKafkaAdminClient(**Kafka.of(settings).options)
         wanted = {spec.name: spec.retention_ms for spec in specs(settings, predictors)}
         try:
             await admin.start()

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streamapp.errors import BrokerUnavailable
+from streamapp.kafka.access import Kafka
 from streamapp.settings import Settings
 from streamapp.topics import TopicNames
 
@@ -73,9 +74,9 @@ def lines(settings: Settings, predictors: Iterable[str]) -> list[Line]:
 class Offsets:
     """Asks for a snapshot of every line, one at a time."""
 
-    def __init__(self, broker: str, lines: Iterable[Line]) -> None:
+    def __init__(self, kafka: Kafka, lines: Iterable[Line]) -> None:
         self.lines = tuple(lines)
-        self._broker = broker
+        self._kafka = kafka
         self._turn = asyncio.Lock()
         self._clients: tuple[AIOKafkaConsumer, AIOKafkaAdminClient] | None = None
 
@@ -119,8 +120,8 @@ class Offsets:
 
     async def _connected(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
         if self._clients is None:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._broker, enable_auto_commit=False)
-            admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
+            consumer = AIOKafkaConsumer(enable_auto_commit=False, **self._kafka.options)
+            admin = AIOKafkaAdminClient(**self._kafka.options)
             self._clients = consumer, admin
             await consumer.start()
             await admin.start()

@@ -20,8 +20,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from streamapp.errors import BrokerUnavailable, ConfigurationError
+from streamapp.errors import ConfigurationError
 from streamapp.jobs.reservation import Accepted, read_reservation
+from streamapp.kafka.access import Kafka
+from streamapp.kafka.greeting import explained
 from streamapp.models import Delivery, Job
 from streamapp.settings import Settings
 from streamapp.store import restore
@@ -53,14 +55,14 @@ class Rewound:
 async def rewind(settings: Settings, database: Database, since: float, watch: Watcher = lambda a, b: None) -> Rewound:
     """Bring the store up to what the topics have from `since` (seconds since the epoch) on.
 
-    `watch` hears how many messages of how many are read. Raises `ConfigurationError` while workers run, and
-    `BrokerUnavailable`.
+    `watch` hears how many messages of how many are read. Raises `ConfigurationError` while workers run and where the
+    broker refuses us, and `BrokerUnavailable`.
     """
-    names, done = TopicNames(settings.topic_prefix), Rewound()
+    names, done, kafka = TopicNames(settings.topic_prefix), Rewound(), Kafka.of(settings)
     start_ms = int(max(0.0, since - MARGIN_S) * 1000)
     try:
-        await _no_worker_runs(settings)
-        async with _reader(settings.broker, [names.inference, names.email]) as reader:
+        await _no_worker_runs(kafka, settings.group)
+        async with _reader(kafka, [names.inference, names.email]) as reader:
             spans = await _spans(reader, [names.inference, names.email], start_ms)
             read, total = 0, sum(end - start for start, end in spans.values())
             async for records in _read(reader, spans):
@@ -69,7 +71,7 @@ async def rewind(settings: Settings, database: Database, since: float, watch: Wa
                 read += len(records)
                 watch(read, total)
     except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(f"The broker at {settings.broker} does not answer: {error!r}") from error
+        raise await explained(kafka, error) from error
     done.parked += await database.write(restore.park_under_way)
     return done
 
@@ -82,7 +84,7 @@ async def refuse_older_store(settings: Settings, database: Database) -> None:
     """
     names = TopicNames(settings.topic_prefix)
     try:
-        async with asyncio.timeout(LOOK_S), _reader(settings.broker, [names.inference]) as reader:
+        async with asyncio.timeout(LOOK_S), _reader(Kafka.of(settings), [names.inference]) as reader:
             last = await _last(reader, names.inference)
     except (KafkaError, TimeoutError, OSError) as error:
         logger.warning("whether the store is older than the topics can't be seen: %r", error)
@@ -100,9 +102,9 @@ async def refuse_older_store(settings: Settings, database: Database) -> None:
 
 
 @asynccontextmanager
-async def _reader(broker: str, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reader(kafka: Kafka, topics: Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, with all partitions of these topics."""
-    reader = AIOKafkaConsumer(bootstrap_servers=broker, enable_auto_commit=False, max_partition_fetch_bytes=2**21)
+    reader = AIOKafkaConsumer(enable_auto_commit=False, max_partition_fetch_bytes=2**21, **kafka.options)
     try:
         await reader.start()
         reader._client.set_topics(topics)
@@ -147,17 +149,17 @@ async def _last(reader: AIOKafkaConsumer, topic: str) -> list[ConsumerRecord]:
     return [record async for records in _read(reader, spans) for record in records]
 
 
-async def _no_worker_runs(settings: Settings) -> None:
+async def _no_worker_runs(kafka: Kafka, group: str) -> None:
     """The jobs workers' group has no members, or loses them soon."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.broker)
+    admin = AIOKafkaAdminClient(**kafka.options)
     try:
         await admin.start()
         for _ in range(EMPTY_WITHIN_S):
-            if not await _members(admin, settings.group):
+            if not await _members(admin, group):
                 return
             await asyncio.sleep(1.0)
         raise ConfigurationError(
-            f"Workers of the group {settings.group} run: stop them all first, then rewind, then start them."
+            f"Workers of the group {group} run: stop them all first, then rewind, then start them."
         )
     finally:
         await admin.close()

@@ -13,6 +13,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -131,6 +132,14 @@ class Predictor(Generic[Item, Ready, Out]):
     timeout_s: ClassVar[float] = 60.0
     reads_document: ClassVar[bool] = True
     remember: ClassVar[bool] = True
+
+    @classmethod
+    def weights(cls) -> Path | None:
+        """Where the weights are, found without loading them; None: there are none, or only `load` knows.
+
+        Raises `ConfigurationError` where they are missing or not the right ones. `streamapp doctor` asks.
+        """
+        return None
 
     def load(self, device: str) -> None:
         """Bring the weights to ``device`` (``cpu``, ``cuda:0``). Called once, before anything else."""

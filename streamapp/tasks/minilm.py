@@ -97,6 +97,14 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
     precision: ClassVar[Precision] = "auto"
     """``auto``: bfloat16 where the device is faster with it and it agrees with float32."""
 
+    @classmethod
+    def weights(cls) -> Path:
+        """The folder with the files, which are the published ones. Raises `ConfigurationError`."""
+        folder = model_folder()
+        for name in SHA256:
+            verified(folder / name)
+        return folder
+
     def load(self, device: str) -> None:
         """Read and check the files, choose the precision. Raises `ConfigurationError` for missing or other files."""
         import safetensors.torch

@@ -26,9 +26,11 @@ from pathlib import Path
 
 from streamapp.embedded import StartError, broker, jars, processes
 from streamapp.embedded.child import last_line, leashed
+from streamapp.embedded.kraft import Kraft
 from streamapp.embedded.ports import free_port
+from streamapp.kafka.access import Kafka
 
-__all__ = ["kafka_broker"]
+__all__ = ["kafka_broker", "node", "serving"]
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 5.0
@@ -44,16 +46,22 @@ def kafka_broker() -> Iterator[str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="streamapp-kafka-"))
     try:
-        with _running(folder) as address:
-            yield address
+        kraft = node(folder)
+        with serving(kraft, folder):
+            yield kraft.address
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def _running(folder: Path) -> Iterator[str]:
+def node(folder: Path) -> Kraft:
+    """A broker in that folder, on ports that are free now, not started yet."""
     files = jars.fetch(jars.pinned(), jars.default_cache())
-    kraft = broker.setup(folder / "broker", folder / "logs", free_port(), free_port(), files)
+    return broker.setup(folder / "broker", folder / "logs", free_port(), free_port(), files)
+
+
+@contextmanager
+def serving(kraft: Kraft, folder: Path) -> Iterator[None]:
+    """The broker of that folder runs and answers until the context ends; the folder stays. Raises `StartError`."""
     kraft.prepare()
     process = subprocess.Popen(
         leashed(kraft.serve(), kraft.logs / "broker.out"),
@@ -68,7 +76,7 @@ def _running(folder: Path) -> Iterator[str]:
             _until_it_answers(kraft.address)
         except StartError as error:
             raise StartError(f"The test broker did not start: {last_line(kraft.log)}") from error
-        yield kraft.address
+        yield
     finally:
         _stop(process, folder)
 
@@ -91,7 +99,7 @@ def _until_it_answers(address: str) -> None:
 
     def ask() -> None:
         try:
-            asyncio.run(broker.answers(address, START_TIMEOUT_S))
+            asyncio.run(broker.answers(Kafka(address), START_TIMEOUT_S))
         except BaseException as error:
             failure.append(error)
 

@@ -14,6 +14,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from streamapp.embedded import StartError, processes
 from streamapp.embedded.broker import Broker, answers
 from streamapp.embedded.ports import free_port
+from streamapp.kafka.access import Kafka
 from streamapp.testing.broker import kafka_broker
 
 
@@ -56,14 +57,14 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     child = await broker.start()
     watch = asyncio.create_task(child.supervise())
     try:
-        await answers(broker.address, 60)
+        await answers(Kafka(broker.address), 60)
         child.settled()
         await create(broker.address, "kept")
         await send(broker.address, "kept", [b"%d" % number for number in range(200)])
         (java,) = (process for process in processes.of_home(tmp_path) if process.name() == "java")
         java.kill()
         java.wait(5)
-        await answers(broker.address, 60)
+        await answers(Kafka(broker.address), 60)
         assert child.starts == 2
         await send(broker.address, "kept", [b"after"])
         expected = [*(b"%d" % number for number in range(200)), b"after"]
@@ -78,7 +79,7 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     await again.prepare()
     child = await again.start()
     try:
-        await answers(again.address, 60)
+        await answers(Kafka(again.address), 60)
         assert again.address == broker.address  # the port is remembered
         assert await read(again.address, "kept", 201) == expected
     finally:
@@ -103,7 +104,7 @@ async def test_an_address_that_does_not_answer() -> None:
     """I expect a sentence with the address and the variable, in the time that was given."""
     began = time.monotonic()
     with pytest.raises(StartError, match=r"No Kafka broker answers at 127\.0\.0\.1:1 .* STREAMAPP_BROKER"):
-        await answers("127.0.0.1:1", 1.5)
+        await answers(Kafka("127.0.0.1:1"), 1.5)
     assert time.monotonic() - began < 4
 
 
@@ -119,4 +120,4 @@ async def test_an_address_that_is_no_broker() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(StartError, match="No Kafka broker answers"):
-            await answers(f"127.0.0.1:{port}", 1.5)
+            await answers(Kafka(f"127.0.0.1:{port}"), 1.5)

@@ -9,12 +9,13 @@ from faust.transport.consumer import Consumer
 
 from streamapp.apps import LifecycleApp
 from streamapp.consumer import PromptConsumer
+from streamapp.kafka.access import Kafka
 
 
 @pytest.fixture
 async def consumer() -> Consumer:
     """The consumer of an app, made and never started."""
-    app = LifecycleApp("test", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+    app = LifecycleApp("test", kafka=Kafka("127.0.0.1:1"), store="memory://", autodiscover=False)
     return app.consumer  # type: ignore[return-value]  # it is typed by its interface
 
 

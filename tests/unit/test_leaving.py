@@ -17,6 +17,7 @@ import pytest
 from streamapp import agents, apps
 from streamapp.agents import run_or_leave
 from streamapp.flow import Flow
+from streamapp.kafka.access import Kafka
 from streamapp.testing.fakes import RecordingDeadLetters
 
 EX_SOFTWARE = 70
@@ -150,7 +151,7 @@ async def test_an_agent_that_faust_cancels(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_crash(stopping: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect what reaches the crash path from below to end the process before anything else, unless it stops."""
     monkeypatch.setattr(apps, "leave", _left)
-    app = apps.LifecycleApp("crash", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+    app = apps.LifecycleApp("crash", kafka=Kafka("127.0.0.1:1"), store="memory://", autodiscover=False)
     service = faust.Service(beacon=faust.Service(beacon=app.beacon).beacon)
     if stopping:
         app._stopped.set()
@@ -191,7 +192,7 @@ async def test_the_exit_code_says_whether_all_was_finished(
     drained: list[Any], error: Exception | None, code: int
 ) -> None:
     """I expect 0 only when nothing was handed back, and the parts to be stopped in any case."""
-    app = apps.LifecycleApp("stop", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+    app = apps.LifecycleApp("stop", kafka=Kafka("127.0.0.1:1"), store="memory://", autodiscover=False)
     parts = _Parts(error)
     app.parts = parts  # type: ignore[assignment]
     app.flows = [SimpleNamespace(drain=_answers(answer)) for answer in drained]  # type: ignore[misc]
@@ -210,7 +211,7 @@ def _answers(answer: Any) -> Callable[[float], Any]:
 
 async def test_draining_goes_on_side_by_side() -> None:
     """I expect the parts' farewell to take nothing from the time that work in hand has."""
-    app = apps.LifecycleApp("stop", broker="kafka://127.0.0.1:1", store="memory://", autodiscover=False)
+    app = apps.LifecycleApp("stop", kafka=Kafka("127.0.0.1:1"), store="memory://", autodiscover=False)
     parts = _Parts()
 
     async def sleep(*_: Any) -> bool:

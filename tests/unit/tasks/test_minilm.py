@@ -69,6 +69,15 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         verified(tmp_path / "none" / "tokenizer.json")
 
 
+def test_weights_are_found_without_loading_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect their folder, and for a file that is another one its name."""
+    assert MiniLM.weights() == model_folder()
+    (tmp_path / "model.safetensors").write_bytes(b"others")
+    monkeypatch.setattr("streamapp.tasks.minilm.model_folder", lambda: tmp_path)
+    with pytest.raises(ConfigurationError, match=r"model\.safetensors is not the published one"):
+        MiniLM.weights()
+
+
 def test_costs_are_tokens() -> None:
     """The budget counts what the batch holds."""
     assert MiniLM().cost([101, 7592, 102]) == 3
