@@ -32,9 +32,11 @@ def problems(page: Page) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except (ConnectionResetError, web.HTTPRedirection):
+        except web.HTTPRedirection:
             raise
         except Exception as error:
+            if isinstance(error, ConnectionError) and _is_gone(request):
+                return web.Response(status=400)  # to nobody: aiohttp logs as a fault of ours what is raised
             refused, headers = _as_refused(request, error)
         if request.path.startswith(API) or "text/html" not in request.headers.get("Accept", ""):
             return problem_response(refused, headers)
@@ -54,6 +56,10 @@ def problem_response(refused: Refused, headers: dict[str, str] | None = None) ->
     if refused.retry_after_s is not None:
         response.headers["Retry-After"] = str(refused.retry_after_s)
     return response
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _as_refused(request: web.Request, error: Exception) -> tuple[Refused, dict[str, str]]:
