@@ -7,6 +7,7 @@ worker's health check, its memory, its open files and its log. The parts:
 - `fuzz.places` are the routes; `fuzz.framing`, `fuzz.heads`, `fuzz.routes`, `fuzz.words`, `fuzz.forms`, `fuzz.packed`,
   `fuzz.slow` and `fuzz.bent` make requests by hand, `fuzz.drawn` with hypothesis, `fuzz.described` with schemathesis;
   `fuzz.strangers` asks for what is another tenant's;
+- `fuzz.mix` says how many of each there are, `fuzz.run` sends them;
 - `fuzz.watch` looks at the worker, `fuzz.tally` counts, `fuzz.table` says it;
 - `fuzz.plants` has bugs to plant, one at a time, that must be found.
 

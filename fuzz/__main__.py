@@ -21,6 +21,8 @@ from fuzz.table import Result
 
 __all__ = ["main"]
 
+SAY_EVERY = 10_000  # requests, where nobody sees the bar
+
 
 @click.command()
 @click.option("--requests", default=100_000, show_default=True, help="How many, all generators together.")
@@ -58,7 +60,16 @@ def _conduct(order: Order, console: Console) -> Result:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("starting", total=order.requests)
-        return run(order, lambda sent: progress.update(task, completed=sent, description="fuzzing"))
+        said = 0
+
+        def say(sent: int) -> None:
+            nonlocal said
+            progress.update(task, completed=sent, description="fuzzing")
+            if not console.is_terminal and sent >= said + SAY_EVERY:
+                said = sent
+                console.print(f"{sent:,} requests", highlight=False)
+
+        return run(order, say)
 
 
 if __name__ == "__main__":

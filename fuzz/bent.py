@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import random
 
-from fuzz.places import PLACES, filled
+from fuzz.places import PLACES, filled, form
 from fuzz.shot import Shot, Target, bearer, request
 
 __all__ = ["bent"]
 
-FORM = (
-    b'--f\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n--f\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n'
-    b"Content-Type: text/plain\r\n\r\nA line.\r\n--f--\r\n"
-)
+FORM = form(b"A line.")
 STRANGE = (
     b"\x00",
     b"\r\n",
@@ -45,9 +42,7 @@ def bent(chance: random.Random, target: Target) -> Shot:
     sent = bytearray(request(method, filled(chance, target, place.path), about, body, target.host))
     for _ in range(chance.choice((1, 1, 2, 5, 20))):
         _bend(chance, sent)
-    return Shot(
-        (bytes(sent),), place.path, silent=True, answers=2, listens_s=0.7
-    )
+    return Shot((bytes(sent),), place.path, silent=True, answers=2, listens_s=0.7)
 
 
 def _bend(chance: random.Random, sent: bytearray) -> None:

@@ -41,13 +41,14 @@ QUERIES = st.lists(st.tuples(st.sampled_from(NAMES), ANY_TEXT), max_size=4).map(
 )
 SEGMENTS = ANY_TEXT.map(lambda text: quote(text.encode("utf-8", "surrogatepass"), safe=""))
 HEADERS = st.dictionaries(
-    st.sampled_from(("Idempotency-Key", "Prefer", "Accept", "If-None-Match", "Last-Event-ID", "Cookie", "Content-Type", "Origin")),
+    st.sampled_from(("Idempotency-Key", "Prefer", "Accept", "If-None-Match", "Last-Event-ID", "Cookie", "Content-Type",
+    "Origin")),
     st.text(st.characters(codec="latin-1", exclude_characters="\r\n\0"), max_size=60),
     max_size=2,
 )  # fmt: skip
 
 
-def block(number: int, count: int, start: int, target: Target, send: Callable[[Shot], None]) -> None:
+def block(number: int, count: int, start: int, target: Target, send: Callable[[Shot], object]) -> None:
     """Draw so many, and send each. `start` is the run's seed."""
 
     @seed(f"{start}/drawn/{number}")

@@ -10,14 +10,20 @@ from fuzz.shot import Shot, Target, bearer, request
 
 __all__ = ["forms"]
 
-NAMES = ("task", "text", "file", "params", "email", "webhook", "priority", "fresh", "deadline", "media_type", "name", "_charset_", "colour",
+NAMES = ("task", "text", "file", "params", "email", "webhook", "priority", "fresh", "deadline", "media_type", "name",
+         "_charset_", "colour",
          "", 'a"b', "a\r\nX: y", "\udcff", "n" * 9000, "fi\x00le")  # fmt: skip
-CONTENTS = (b"echo", b"A line.", b"", b"\x00" * 40, b"\xff\xfe", b"[]", b'{"chunk": 3}', b'{"chunk":', b"9" * 5000, b"a" * 70_000, b"\xef\xbb\xbfA",
-            b"\r\n--", b"a\r\n--b\r\n", b"%PDF-1.7", b"PK\x03\x04" + b"\x00" * 30, b"<html><p>A", b"\x1f\x8b\x08", "A lîne.".encode("utf-16"))  # fmt: skip
+CONTENTS = (b"echo", b"A line.", b"", b"\x00" * 40, b"\xff\xfe", b"[]", b'{"chunk": 3}', b'{"chunk":', b"9" * 5000,
+            b"a" * 70_000, b"\xef\xbb\xbfA",
+            b"\r\n--", b"a\r\n--b\r\n", b"%PDF-1.7", b"PK\x03\x04" + b"\x00" * 30, b"<html><p>A", b"\x1f\x8b\x08",
+            "A lîne.".encode("utf-16"))  # fmt: skip
 BOUNDARIES = ("b", "b" * 70, "b" * 71, "b b", '"b b"', "", "--", "é", "b\x00", "a;b", "b--", "'b'", "=?utf-8?q?b?=")
-LINES = ("Content-Type: text/plain", "Content-Type: text/plain; charset=utf-7", "Content-Type: text/plain; charset=no-such", "Content-Type: multipart/mixed; boundary=i",
-         "Content-Type: application/pdf", "Content-Type: a" * 900, "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable",
-         "Content-Transfer-Encoding: rot13", "Content-Encoding: gzip", "Content-Encoding: br", "Content-Length: 9", "Content-Type:", "nonsense", ": a",
+LINES = ("Content-Type: text/plain", "Content-Type: text/plain; charset=utf-7",
+         "Content-Type: text/plain; charset=no-such", "Content-Type: multipart/mixed; boundary=i",
+         "Content-Type: application/pdf", "Content-Type: a" * 900, "Content-Transfer-Encoding: base64",
+         "Content-Transfer-Encoding: quoted-printable",
+         "Content-Transfer-Encoding: rot13", "Content-Encoding: gzip", "Content-Encoding: br", "Content-Length: 9",
+         "Content-Type:", "nonsense", ": a",
          "Content-Type: application/epub+zip", "Content-Type: text/html")  # fmt: skip
 FILENAMES = (
     "a.txt",
@@ -47,8 +53,10 @@ CHARSETS = (
     "cp037",
     "x" * 999,
 )
-KINDS_OF_DOCUMENT = ("text/plain", "text/html", "text/markdown", "application/pdf", "application/epub+zip", "application/octet-stream",
-                     "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "image/png", "text/plain;;", "*/*")  # fmt: skip
+KINDS_OF_DOCUMENT = ("text/plain", "text/html", "text/markdown", "application/pdf", "application/epub+zip",
+                     "application/octet-stream",
+                     "application/vnd.openxmlformats-officedocument.wordprocessingml.document", "image/png",
+                     "text/plain;;", "*/*")  # fmt: skip
 
 
 def forms(chance: random.Random, target: Target) -> Shot:
@@ -123,8 +131,10 @@ def _urlencoded(chance: random.Random, target: Target) -> Shot:
         if chance.random() < 0.7
         else chance.choice((b"%", b"&" * 5000, b"=", b"key", b"key=%zz", b"key=%ff", b"a=b&" * 3000))
     )
-    return _post(chance, target, b"application/x-www-form-urlencoded" + chance.choice((b"", b"; charset=x", b"; charset=utf-16")), body,
-                 path=chance.choice(("/login", "/login", "/ui/jobs", "/logout", "/v1/jobs", "/kafka/pushToConsumers")))  # fmt: skip
+    return _post(chance, target, b"application/x-www-form-urlencoded" + chance.choice((b"", b"; charset=x",
+    b"; charset=utf-16")), body,
+                 path=chance.choice(("/login", "/login", "/ui/jobs", "/logout", "/v1/jobs",
+                 "/kafka/pushToConsumers")))  # fmt: skip
 
 
 def _post(chance: random.Random, target: Target, kind: bytes, body: bytes, path: str = "") -> Shot:

@@ -1,4 +1,4 @@
-"""The worker that is fuzzed: on a broker of its own, with keys, and with what one tenant has and nobody else may see."""
+"""The worker that is fuzzed: on a broker of its own, with keys, and with what one tenant alone may see."""
 
 from __future__ import annotations
 

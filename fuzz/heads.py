@@ -11,15 +11,19 @@ from fuzz.shot import Headers, Shot, Target, bearer, request
 __all__ = ["heads"]
 
 OFTEN_WRONG = (
-    "", " ", "\t", "*", "0", "-1", "null", "a" * 256, "a" * 5000, '"', '""', "clé", "\udcff", "a,b", "a;b=c", "%00", "\x7f",
+    "", " ", "\t", "*", "0", "-1", "null", "a" * 256, "a" * 5000, '"', '""', "clé", "\udcff", "a,b", "a;b=c", "%00",
+    "\x7f",
     "=", ";", ",", ",,,,", "٣", "1" * 400, "()", "🦉", "'; drop table jobs; --", "${jndi:ldap://a}", "{{7*7}}", "\x01",
 )  # fmt: skip
 KNOWN: dict[str, tuple[str, ...]] = {
     "Idempotency-Key": ('"quoted"', "k" * 255, "k" * 256, "a b", "a\tb"),
-    "Prefer": ("wait=0", "wait=1", "wait=-1", "wait=1e9", "wait=" + "9" * 500, "respond-async, wait=0", "wait", "wait=0, wait=1"),
-    "Accept": ("text/html", "*/*;q=0", "text/*;q=x", "image/png", ", ".join(["a/b"] * 500), "a/b;q=" + "9" * 99, "text"),
+    "Prefer": ("wait=0", "wait=1", "wait=-1", "wait=1e9", "wait=" + "9" * 500, "respond-async, wait=0", "wait",
+               "wait=0, wait=1"),
+    "Accept": ("text/html", "*/*;q=0", "text/*;q=x", "image/png", ", ".join(["a/b"] * 500), "a/b;q=" + "9" * 99,
+               "text"),
     "Accept-Encoding": ("gzip;q=0", "*", "br", "gzip, " * 500),
-    "Content-Type": ("text", "a/b/c", "multipart/form-data", "multipart/form-data; boundary=", "application/json; charset=x",
+    "Content-Type": ("text", "a/b/c", "multipart/form-data", "multipart/form-data; boundary=",
+                     "application/json; charset=x",
                      "text/plain; charset=utf-7", "text/plain; charset=idna", "application/+json", "; boundary=a"),
     "Content-Encoding": ("br", "zstd", "gzip, gzip", "identity", "compress", "GZIP", "x-gzip"),
     "If-None-Match": ("*", "W/*", '"a", "b"', '"' + "a" * 9000 + '"', "W/", '"a'),
@@ -27,7 +31,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "Range": ("bytes=0-", "bytes=-1", "bytes=9-1", "bytes=" + "0-1," * 900, "lines=1-2", "bytes=" + "9" * 99 + "-"),
     "Last-Event-ID": ("0", "1.1", "-", "9" * 40, "1-2-3-4", "a.b.c", "%0a"),
     "Authorization": ("Basic YTpi", "Bearer", "bearer x y", "Bearer " + "=" * 900, "Digest a", "Bearer \udcff"),
-    "Cookie": ("streamapp_login=", "streamapp_login=x; streamapp_login=y", "=", "a=b; " * 900, 'streamapp_login="', "\udcff=1"),
+    "Cookie": ("streamapp_login=", "streamapp_login=x; streamapp_login=y", "=", "a=b; " * 900, 'streamapp_login="',
+               "\udcff=1"),
     "Origin": ("null", "https://evil.example", "http://[::1", "http://127.0.0.1", "//", "http://a:99999", "file://"),
     "Sec-Fetch-Site": ("cross-site", "same-origin", "none", "Cross-Site"),
     "Host": ("", "a:b:c", "[::1", "127.0.0.1:99999", "evil.example", "a" * 300, "127.0.0.1@evil"),

@@ -8,21 +8,24 @@ import json
 import random
 import zlib
 
+from fuzz.places import form
 from fuzz.shot import Shot, Target, bearer, request
 
 __all__ = ["packed"]
 
 GOOD = json.dumps({"task": "echo", "text": "Never seen."}).encode()
-FORM = b'--f\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n--f\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n%s\r\n--f--\r\n'
 MiB = 1 << 20
+
+
+squeezed = functools.partial(gzip.compress, compresslevel=9, mtime=0)  # no clock in it: the same bytes again
 
 
 @functools.cache
 def bomb(size: int, kind: str) -> bytes:
     """So many bytes of JSON, or of a form, as small as they get."""
     inside = b"x" * size
-    whole = b'{"task":"echo","text":"' + inside + b'"}' if kind == "json" else FORM % inside
-    return gzip.compress(whole, 9)
+    whole = b'{"task":"echo","text":"' + inside + b'"}' if kind == "json" else form(inside)
+    return squeezed(whole)
 
 
 def packed(chance: random.Random, target: Target) -> Shot:
@@ -48,7 +51,7 @@ def _content(chance: random.Random, kind: str) -> bytes:
     shape = chance.random()
     if shape < 0.1:
         return bomb(chance.choice((2 * MiB, 20 * MiB, 100 * MiB)), "form" if kind == "form" else "json")
-    whole = gzip.compress(FORM % b"A line." if kind == "form" else GOOD)
+    whole = squeezed(form(b"A line.") if kind == "form" else GOOD)
     at = chance.randrange(1, len(whole))
     return chance.choice(
         (
@@ -62,7 +65,7 @@ def _content(chance: random.Random, kind: str) -> bytes:
             b"\x1f\x8b" + b"\xff" * 60,
             zlib.compress(GOOD),
             zlib.compress(GOOD)[2:-4],
-            gzip.compress(whole),
-            gzip.compress(b""),
+            squeezed(whole),
+            squeezed(b""),
         )
     )

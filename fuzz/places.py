@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from fuzz.shot import Target
 
-__all__ = ["PLACES", "Place", "filled", "identity"]
+__all__ = ["PLACES", "Place", "filled", "form", "identity"]
 
 JOB = {"task": "echo", "text": "A line.", "params": {"chunk": 100}, "priority": 1}
 JSON = "application/json"
@@ -80,6 +80,13 @@ IN_PATH = {
     "how": ("sent", "resend", "discard", "SENT"),
     "line": ("1", "0", "-1", "9" * 18, "9" * 19, "٣"),
 }
+
+
+def form(content: bytes) -> bytes:
+    """A good form of a job with that file; its boundary is ``f``."""
+    task = b'--f\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n'
+    file = b'--f\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n\r\n'
+    return task + file + content + b"\r\n--f--\r\n"
 
 
 def identity(chance: random.Random, target: Target) -> str:

@@ -13,14 +13,17 @@ FIND = "        now = time.monotonic()\n        entry = self._entries.get(identi
 PLANTS: Mapping[str, tuple[Change, ...]] = {
     # one input that nobody thought of
     "raises": (
-        Change("intake/jsontext.py", "    value = _load(raw, field, STRICT)\n", "    value = _load(raw, field, STRICT)\n    assert value != []\n"),
+        Change("intake/jsontext.py", "    value = _load(raw, field, STRICT)\n",
+        "    value = _load(raw, field, STRICT)\n    assert value != []\n"),
     ),
     # 20 kB for each request with a key
     "leaks": (
-        Change("intake/keyring.py", FIND, FIND + "        self.__dict__.setdefault('_kept', []).append(bytearray(20_000))\n"),
+        Change("intake/keyring.py", FIND,
+        FIND + "        self.__dict__.setdefault('_kept', []).append(bytearray(20_000))\n"),
     ),
     # what is another tenant's is found, and only then refused
     "tells": (
-        Change("intake/results.py", "jobs.find, caller_of(request).tenant, known(job_id)", "jobs.find, 'carol', known(job_id)"),
+        Change("intake/results.py", "jobs.find, caller_of(request).tenant, known(job_id)",
+        "jobs.find, 'carol', known(job_id)"),
     ),
 }  # fmt: skip

@@ -13,12 +13,16 @@ from fuzz.shot import Shot, Target, bearer, request
 __all__ = ["routes"]
 
 TRICKS = (
-    "/../../../etc/passwd", "/..;/", "/%2e%2e/%2e%2e/etc/passwd", "/%252e%252e/", "//", "///", "/./", "/.", "/%00", "/%0d%0aX:%20y",
-    "/%c0%ae%c0%ae/", "/%e0%80%ae/", "/%ff", "/%ed%a0%80", "/%", "/%zz", "/\\..\\", "/%5c..%5c", ";a=b", "/*", "/~", "%20", "%2f",
-    "?", "??", "#", "#/../", "/🦉", "/%F0%9F%A6%89", "/\x7f", "/%u002e", "/.git/config", "/index.php", "/static/../../setup.cfg",
+    "/../../../etc/passwd", "/..;/", "/%2e%2e/%2e%2e/etc/passwd", "/%252e%252e/", "//", "///", "/./", "/.", "/%00",
+    "/%0d%0aX:%20y",
+    "/%c0%ae%c0%ae/", "/%e0%80%ae/", "/%ff", "/%ed%a0%80", "/%", "/%zz", "/\\..\\", "/%5c..%5c", ";a=b", "/*", "/~",
+    "%20", "%2f",
+    "?", "??", "#", "#/../", "/🦉", "/%F0%9F%A6%89", "/\x7f", "/%u002e", "/.git/config", "/index.php",
+    "/static/../../setup.cfg",
 )  # fmt: skip
 METHODS = (
-    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "SEARCH", "PURGE", "LINK", "M-SEARCH",
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "SEARCH", "PURGE",
+    "LINK", "M-SEARCH",
     "get", "FUZZ", "G" * 300, "QUERY",
 )  # fmt: skip
 STATUSES = ("queued", "failed,failed", ",", "", "QUEUED", "succeeded&status=failed", "%00", "no")
@@ -33,9 +37,12 @@ TIMES = (
     "-1",
     "1e9",
 )
-NAMES = ("limit", "cursor", "status", "task", "created_after", "created_before", "email", "error", "delivery", "lastEventId",
-         "media_type", "name", "params", "priority", "fresh", "deadline", "webhook", "state", "source", "job", "a", "__class__", "%00", "")  # fmt: skip
-VALUES = ("0", "-1", "101", "1e3", "9" * 18, "9" * 500, "null", "true", "[]", "{}", "a" * 600, "%FF", "%00", "%ED%A0%80", "%", "٣",
+NAMES = ("limit", "cursor", "status", "task", "created_after", "created_before", "email", "error", "delivery",
+         "lastEventId",
+         "media_type", "name", "params", "priority", "fresh", "deadline", "webhook", "state", "source", "job", "a",
+         "__class__", "%00", "")  # fmt: skip
+VALUES = ("0", "-1", "101", "1e3", "9" * 18, "9" * 500, "null", "true", "[]", "{}", "a" * 600, "%FF", "%00",
+          "%ED%A0%80", "%", "٣",
           "a@b", "a%0d%0ab", "'", "%25", "_", "100%", "\\", "a&a=b", "NaN", "1.5", "%F0%9F%A6%89" * 100)  # fmt: skip
 
 
@@ -78,7 +85,7 @@ def _pair(chance: random.Random) -> str:
 
 def cursor(chance: random.Random) -> str:
     """What looks like one, and may even be one."""
-    inner = chance.choice(
+    inner: object = chance.choice(
         ([1e9, "a"], [1e999, "a"], ["a", 1], [0, None], [[]], {}, [1, "a" * 9000], [-1e308, "\ud800"], 3, [True, True])
     )
     packed = base64.urlsafe_b64encode(json.dumps(inner).encode()).decode().rstrip("=")

@@ -6,40 +6,28 @@ import random
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fuzz.bent import bent
 from fuzz.described import described
 from fuzz.drawn import BLOCK, block
-from fuzz.forms import forms
-from fuzz.framing import framing
 from fuzz.ground import Ground, ground
-from fuzz.heads import heads
-from fuzz.packed import packed
+from fuzz.mix import BY_HAND, SLOW, made, shares
 from fuzz.places import PLACES
-from fuzz.routes import routes
-from fuzz.shot import Draw, Shot
-from fuzz.slow import slow
+from fuzz.shot import Shot
 from fuzz.strangers import answers_differ, strangers
 from fuzz.table import Result
 from fuzz.tally import Tally
 from fuzz.watch import Watch, floors, growth, tracebacks
 from fuzz.wire import Answer, fire
-from fuzz.words import words
 from streamapp.testing.deployment import until
 
-__all__ = ["BY_HAND", "Order", "again", "run", "shares"]
+__all__ = ["Order", "again", "run"]
 
-BY_HAND: Mapping[str, Draw] = {
-    "bent": bent, "forms": forms, "framing": framing, "heads": heads, "packed": packed, "routes": routes, "words": words,
-}  # fmt: skip
-SLOW = "slow"
-AT_ONCE, SLOW_AT_ONCE = 4, 12
-DESCRIBED_FROM = 10_000  # requests: once round is more than a thousand, and the integration tests have that
+AT_ONCE, SLOW_AT_ONCE = 8, 12
 SLOPE_FROM = 50_000  # requests: a shorter run says little about memory
 QUIET_S = 30.0
 ENOUGH = 100  # findings
@@ -53,19 +41,6 @@ class Order:
     seed: int
     code: Path | None = None
     log: Path | None = None
-
-
-def shares(count: int) -> dict[str, int]:
-    """How many requests each generator makes of so many."""
-    part = {"described": count // 10 if count >= DESCRIBED_FROM else 0, "drawn": count * 15 // 100, SLOW: count // 300, "strangers": count // 25 * 2}
-    each = (count - sum(part.values())) // len(BY_HAND)
-    return {**part, **dict.fromkeys(BY_HAND, each), "bent": count - sum(part.values()) - each * (len(BY_HAND) - 1)}
-
-
-def drawn_by(name: str, number: int, start: int, place: Ground) -> Shot:
-    """The shot of that name and number: the same for the same seed."""
-    draw = slow if name == SLOW else BY_HAND[name]
-    return draw(random.Random(f"{start}/{name}/{number}"), place.target)
 
 
 class _Run:
@@ -88,7 +63,7 @@ class _Run:
         for number in numbers:
             if self.enough.is_set():
                 return
-            self.send(f"{name}/{number}", drawn_by(name, number, self.order.seed, self.place))
+            self.send(f"{name}/{number}", made(name, number, self.order.seed, self.place.target))
 
     def ask_for_hers(self, numbers: range) -> None:
         """Pairs of what is carol's and what is nobody's."""
@@ -199,5 +174,5 @@ def again(name: str, start: int, code: Path | None = None) -> tuple[Shot, Answer
     """Send one request of a run again, on a worker of its own: NAME/NUMBER, for those that are made by hand."""
     kind, _, number = name.partition("/")
     with ground(code) as place:
-        shot = drawn_by(kind, int(number), start, place)
+        shot = made(kind, int(number), start, place.target)
         return shot, fire(place.target.port, shot)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 
+from fuzz.places import form
 from fuzz.shot import Headers, Shot, Target, bearer, head
 
 __all__ = ["slow"]
 
 BODY = b'{"task": "echo", "text": "Slowly."}'
-FORM = b'--f\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n--f\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nSlowly.\r\n--f--\r\n'
+FORM = form(b"Slowly.")
 
 
 def slow(chance: random.Random, target: Target) -> Shot:

@@ -12,12 +12,18 @@ from fuzz.shot import Shot, Target, request
 __all__ = ["Things", "answers_differ", "strangers"]
 
 PATHS = (
-    ("GET", "/v1/jobs/{job}"), ("HEAD", "/v1/jobs/{job}"), ("DELETE", "/v1/jobs/{job}"), ("DELETE", "/v1/jobs/{job}/data"),
-    ("GET", "/v1/jobs/{job}/report"), ("GET", "/v1/jobs/{job}/report.txt"), ("GET", "/v1/jobs/{job}/partial"), ("GET", "/v1/jobs/{job}/plot"),
-    ("GET", "/v1/jobs/{job}/attachments/1"), ("GET", "/v1/jobs/{job}/events"), ("HEAD", "/v1/jobs/{job}/events"), ("POST", "/v1/jobs/{job}/retry"),
-    ("GET", "/jobs/{job}"), ("POST", "/ui/jobs/{job}/cancel"), ("POST", "/ui/jobs/{job}/retry"), ("POST", "/v1/notifications/{line}/read"),
-    ("POST", "/ui/notifications/{line}/read"), ("GET", "/v1/dead-letters/{letter}"), ("POST", "/v1/dead-letters/{letter}/redrive"),
-    ("POST", "/v1/dead-letters/{letter}/discard"), ("POST", "/v1/deliveries/{parked}/sent"), ("POST", "/v1/deliveries/{parked}/resend"),
+    ("GET", "/v1/jobs/{job}"), ("HEAD", "/v1/jobs/{job}"), ("DELETE", "/v1/jobs/{job}"), ("DELETE",
+    "/v1/jobs/{job}/data"),
+    ("GET", "/v1/jobs/{job}/report"), ("GET", "/v1/jobs/{job}/report.txt"), ("GET", "/v1/jobs/{job}/partial"), ("GET",
+    "/v1/jobs/{job}/plot"),
+    ("GET", "/v1/jobs/{job}/attachments/1"), ("GET", "/v1/jobs/{job}/events"), ("HEAD", "/v1/jobs/{job}/events"),
+    ("POST", "/v1/jobs/{job}/retry"),
+    ("GET", "/jobs/{job}"), ("POST", "/ui/jobs/{job}/cancel"), ("POST", "/ui/jobs/{job}/retry"), ("POST",
+    "/v1/notifications/{line}/read"),
+    ("POST", "/ui/notifications/{line}/read"), ("GET", "/v1/dead-letters/{letter}"), ("POST",
+    "/v1/dead-letters/{letter}/redrive"),
+    ("POST", "/v1/dead-letters/{letter}/discard"), ("POST", "/v1/deliveries/{parked}/sent"), ("POST",
+    "/v1/deliveries/{parked}/resend"),
 )  # fmt: skip
 DATE = re.compile(rb"\r\nDate: [^\r]*", re.IGNORECASE)
 LENGTH = re.compile(rb"\r\nContent-Length: \d+", re.IGNORECASE)

@@ -71,7 +71,7 @@ class Tally:
 def wrong_with(shot: Shot, answer: Answer) -> str:
     """What is wrong with an answer, in words; nothing, mostly.
 
-    A connection that is reset may have lost an answer on the way: whoever refuses a body before all of it came does that.
+    A connection that is reset may have lost an answer on the way: a body was refused before all of it had come.
     """
     if bad := [status for status in answer.statuses if status >= 500]:
         return f"answered {bad[0]}"

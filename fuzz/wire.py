@@ -83,7 +83,8 @@ def _listen(line: socket.socket, until: float) -> tuple[bytes, str]:
 
 def answers_in(data: bytes, *, head_only: bool = False) -> tuple[tuple[int, ...], bytes]:
     """The statuses of all answers in these bytes, interim ones left out, and what is none."""
-    stream, found = _Stream(data), []
+    stream = _Stream(data)
+    found: list[int] = []
     while (start := stream.tell()) < len(data):
         response = http.client.HTTPResponse(stream, method="HEAD" if head_only else "GET")  # type: ignore[arg-type]
         try:

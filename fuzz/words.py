@@ -11,9 +11,11 @@ from fuzz.shot import Shot, Target, bearer, request
 
 __all__ = ["words"]
 
-NUMBERS = ("1e999", "-1e999", "1e-999", "9" * 5000, "-0", "-0.0", "1E400", "0." + "1" * 5000, "NaN", "Infinity", "-Infinity", "01",
+NUMBERS = ("1e999", "-1e999", "1e-999", "9" * 5000, "-0", "-0.0", "1E400", "0." + "1" * 5000, "NaN", "Infinity",
+           "-Infinity", "01",
            "1.", ".5", "0x10", "1_000", "+1", "9223372036854775808", "1e308", "2e308")  # fmt: skip
-STRINGS = ('"\\ud800"', '"\\udfff\\ud800"', '"\\u0000"', '"\x00"', '"\\x41"', "'a'", '"' + "a" * 70_000 + '"', '"\\ufeff"', '"\\uD83D"',
+STRINGS = ('"\\ud800"', '"\\udfff\\ud800"', '"\\u0000"', '"\x00"', '"\\x41"', "'a'", '"' + "a" * 70_000 + '"',
+           '"\\ufeff"', '"\\uD83D"',
            '"a\nb"', '""', '" "', '"\\u202e"', '"‮"')  # fmt: skip
 OTHERS = (
     "null",
@@ -30,19 +32,23 @@ OTHERS = (
     "/**/",
     '{"__proto__":1}',
 )
-FIELDS = ("task", "text", "document", "media_type", "name", "params", "email", "webhook", "priority", "deadline", "fresh",
+FIELDS = ("task", "text", "document", "media_type", "name", "params", "email", "webhook", "priority", "deadline",
+          "fresh",
           "limit", "cursor", "status", "dry_run", "job", "key", "Task", "\ud800", "")  # fmt: skip
 GOOD: dict[str, tuple[Any, ...]] = {
     "task": ("echo", "Echo", "summarize", "../echo"),
     "text": ("A line.", "\u0000", "a" * 5000, "\ufeffb", "‮"),
     "document": ("QSBsaW5lLg==", "QQ", "____", "=" * 100, "A" * 70_000),
     "media_type": ("text/plain", "text/html", "text/plain; charset=utf-16", "application/pdf", "text", "a/b\r\nc: d"),
-    "email": ("a@example.com", "a@b@c", '"a b"@example.com', "a@" + "b" * 300, "é@é.é", "a@[127.0.0.1]", "a@example.com\n"),
-    "webhook": ("http://127.0.0.1:1/", "https://example.com/", "file:///etc/passwd", "http://[::1]/", "http://2130706433/", "//a", "http://a@b/",
+    "email": ("a@example.com", "a@b@c", '"a b"@example.com', "a@" + "b" * 300, "é@é.é", "a@[127.0.0.1]",
+              "a@example.com\n"),
+    "webhook": ("http://127.0.0.1:1/", "https://example.com/", "file:///etc/passwd", "http://[::1]/",
+                "http://2130706433/", "//a", "http://a@b/",
                 "gopher://a", "https://" + "a" * 3000, "http://127.0.0.1:99999/", "https://xn--/"),
     "params": ({"chunk": 100}, {"chunk": 10**30}, {"chunk": -1}, {"chunk": "1"}, {"a": {"b": []}}),
     "priority": (0, 3, -3, 4, 10**400, 1.5, True),
-    "deadline": ("2030-01-01T00:00:00Z", "2030-13-01T00:00:00Z", "0000-00-00T00:00:00Z", "2027-01-01T00:00:00+99:99", 1e18),
+    "deadline": ("2030-01-01T00:00:00Z", "2030-13-01T00:00:00Z", "0000-00-00T00:00:00Z", "2027-01-01T00:00:00+99:99",
+                 1e18),
     "fresh": (True, "yes", 1),
     "name": ("a", "a\u0000b", "a" * 201, "../../a", "a\r\nb", "‮txt"),
     "status": ("failed", ["failed", "queued"], [], [[]], "no"),

@@ -91,7 +91,10 @@ class Settings(BaseSettings):
         "reach STREAMAPP_WEB_HOST. required: always. off: never, on this machine alone; the longer words: anywhere.",
     )
     api_key: str = Field("", repr=False, description="The API key that the commands send.")
-    cors_origins: Names = Field(("*",), description="Origins that browsers may call from, comma separated.")
+    cors_origins: Names = Field(
+        ("*",),
+        description="Origins that browsers may call from, comma separated; where no key is asked for, * is none.",
+    )
     event_streams: int = Field(
         2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."
     )

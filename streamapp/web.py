@@ -50,7 +50,8 @@ def routes(
     described = api_routes(api, jobs, streams, probes, operators)
     document = describe(list(_calls(described)), body_schemas(api.registry))
     every = described + page_routes(pages, LoginViews(keyring, pages.pages, settings.link_base), document)
-    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base)
+    origins = settings.cors_origins if settings.is_local else None
+    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base, origins)
     server.web_app.middlewares.extend((problems(pages.problem), guard))
     cors = {origin: _cors() for origin in settings.cors_origins}
     for route in every:

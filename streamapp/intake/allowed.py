@@ -35,6 +35,13 @@ class Page(BaseModel):
     most: int
 
 
+class KeyLimits(BaseModel):
+    """What the key that asks may do; null where it has no such limit, and where no key is asked for."""
+
+    requests_per_minute: int | None = Field(description="Requests to one worker; more get 429.")
+    active_jobs: int | None = Field(description="Jobs of its tenant that have not ended, while it may add another.")
+
+
 class LimitsResource(BaseModel):
     """What is allowed. Where null stands for a number, there is no such limit."""
 
@@ -48,6 +55,7 @@ class LimitsResource(BaseModel):
     running_jobs: int | None = Field(description="How many of your jobs run at a time; the rest wait.")
     job_s: float = Field(description="How long a job may run; then it has failed.")
     kept_days: float | None = Field(description="How long a finished job is kept.")
+    key: KeyLimits = Field(description="What is so for the key that asks.")
     page: Page
     tasks: list[TaskResource] = Field(description="What each task takes: media types, and parameters as JSON schema.")
 
@@ -64,8 +72,8 @@ class Allowed:
     async def get_limits(self, request: web.Request) -> web.Response:
         """GET /v1/limits."""
         settings = self.settings
-        tenant = caller_of(request).tenant
-        running = await self.database.read(rooms.limit_of, tenant, settings.tenant_running)
+        caller = caller_of(request)
+        running = await self.database.read(rooms.limit_of, caller.tenant, settings.tenant_running)
         resource = LimitsResource(
             body_bytes=settings.max_body_bytes,
             document_bytes=settings.max_document_bytes,
@@ -77,6 +85,7 @@ class Allowed:
             running_jobs=running or None,
             job_s=settings.job_timeout_s,
             kept_days=settings.keep_jobs_days or None,
+            key=KeyLimits(requests_per_minute=caller.per_minute, active_jobs=caller.active_jobs),
             page=Page(usual=PAGE, most=LONGEST_PAGE),
             tasks=self.tasks,
         )

@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from streamapp.errors import StoreUnavailable
+from streamapp.intake.caller import LEFT
 from streamapp.intake.refusal import Refused
 from streamapp.resources import Problem
 
@@ -38,6 +39,7 @@ def problems(page: Page) -> Middleware:
             if isinstance(error, ConnectionError) and _is_gone(request):
                 return web.Response(status=400)  # to nobody: aiohttp logs as a fault of ours what is raised
             refused, headers = _as_refused(request, error)
+        headers = {**request.get(LEFT, {}), **headers}
         if request.path.startswith(API) or "text/html" not in request.headers.get("Accept", ""):
             return problem_response(refused, headers)
         response = await page(request, refused.problem)

@@ -57,7 +57,7 @@ class LoginViews:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    """Who has no key yet sends no more than a form with one, as browsers do: in UTF-8, uncompressed. Raises `Refused`."""
+    """Who has no key yet sends no more than a form with one, in UTF-8 and uncompressed. Raises `Refused`."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(415, "Send the form as the login page does.", field="Content-Type")
     if request.content_length is None or request.content_length > LONGEST_FORM:

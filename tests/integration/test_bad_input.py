@@ -459,7 +459,7 @@ async def test_a_body_that_breaks_off_leaves_no_trace(deployment: Deployment, tr
     """A client that goes away within its body has posted nothing, though what it sent is a whole object."""
     before = await trace.all()
     body = b"%x\r\n%s\r\n" % (len(GOOD), GOOD) if headers.startswith(b"Transfer") else GOOD
-    head = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + headers
+    head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + headers
 
     with socket.create_connection(("127.0.0.1", deployment.port), timeout=5) as connection:
         connection.sendall(head + b"\r\n\r\n" + body)
