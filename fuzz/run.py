@@ -27,7 +27,7 @@ from streamapp.testing.deployment import until
 
 __all__ = ["Order", "again", "run"]
 
-AT_ONCE, SLOW_AT_ONCE = 8, 12
+AT_ONCE, SLOW_AT_ONCE = 12, 12
 SLOPE_FROM = 50_000  # requests: a shorter run says little about memory
 QUIET_S = 30.0
 ENOUGH = 100  # findings

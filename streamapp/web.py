@@ -14,7 +14,7 @@ from faust.web.exceptions import WebError
 
 from streamapp.intake.access import Needs, access
 from streamapp.intake.bodies import body_schemas
-from streamapp.intake.connections import runner
+from streamapp.intake.connections import Runner
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
@@ -45,7 +45,7 @@ def routes(
 ) -> None:
     """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
-    server._runner = runner(server.web_app)
+    server._runner = Runner(server.web_app)
     server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
     described = api_routes(api, jobs, streams, probes, operators)
     document = describe(list(_calls(described)), body_schemas(api.registry))

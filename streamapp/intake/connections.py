@@ -1,19 +1,26 @@
-"""Connections whose clients say nothing, or nothing that is HTTP: they end, and leave no traceback behind.
+"""What comes before any handler: silence, what is no HTTP, and expectations that nobody meets.
 
-aiohttp answers a request that it can't read by itself, before any middleware, and logs a traceback for each: whoever
-sends garbage would fill the disk. It waits an hour for a request to come, and as long for the rest of one that began.
+aiohttp answers by itself what it can't read, and logs a traceback for each: whoever sends garbage would fill the disk.
+It waits an hour for a request to come, and as long for the rest of one that began. And it meets `Expect` before any
+middleware, where one that is no text is a 500.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-__all__ = ["IDLE_S", "TheirFault", "runner"]
+from streamapp.intake.problems import problem_response
+from streamapp.intake.refusal import Refused
+
+__all__ = ["IDLE_S", "Runner", "TheirFault"]
 
 IDLE_S = 75.0  # more than proxies keep connections for, as nginx does for 60
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class TheirFault(logging.Filter):
@@ -30,7 +37,26 @@ class TheirFault(logging.Filter):
 THEIR_FAULT = TheirFault()
 
 
-def runner(application: web.Application, idle_s: float = IDLE_S) -> web.AppRunner:
-    """What serves the application. A connection on which no whole head has come for `idle_s` seconds is closed."""
-    logging.getLogger("aiohttp.server").addFilter(THEIR_FAULT)
-    return web.AppRunner(application, access_log=None, keepalive_timeout=idle_s)
+class Runner(web.AppRunner):
+    """Serves an application. A connection on which no whole head has come for `idle_s` seconds is closed."""
+
+    def __init__(self, application: web.Application, idle_s: float = IDLE_S) -> None:
+        super().__init__(application, access_log=None, keepalive_timeout=idle_s)
+
+    async def setup(self) -> None:
+        """Begin."""
+        logging.getLogger("aiohttp.server").addFilter(THEIR_FAULT)
+        await super().setup()
+        assert self.server is not None
+        self.server.request_handler = _expecting(self.server.request_handler)
+
+
+def _expecting(handler: Handler) -> Handler:
+    """The same, after a look at what the client expects (RFC 9110, 10.1.1)."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return problem_response(Refused(417, "Expect: 100-continue is all that can be expected.", field="Expect"))
+        return await handler(request)
+
+    return handle
