@@ -17,7 +17,8 @@ class Shot:
     """Pieces that are sent one after another, with so many seconds between them.
 
     `answers`: more than so many are somebody else's. `silent`: no answer is one too. `hang_up`: the sending side is
-    closed behind the last piece. `listens_s`: how long is listened, where the connection may rightly stay open.
+    closed behind the last piece. `listens_s`: how long is listened, where the connection may rightly stay open: behind
+    the beginning of an answer, or, where there may be none, at all.
     """
 
     pieces: tuple[bytes, ...]

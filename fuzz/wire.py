@@ -46,11 +46,12 @@ class _Stream(io.BytesIO):
 def fire(port: int, shot: Shot, patience_s: float = PATIENCE_S) -> Answer:
     """Send it and listen until the other side closes. Raises `OSError` when nobody listens there."""
     began = time.monotonic()
-    patience_s = patience_s if shot.listens_s is None else shot.listens_s
+    if shot.silent and shot.listens_s is not None:
+        patience_s = shot.listens_s
     with socket.create_connection(("127.0.0.1", port), timeout=patience_s) as line:
         with contextlib.suppress(OSError):  # who refuses a request may close before all of it was sent
             _send(line, shot)
-        data, ended = _listen(line, began + patience_s + shot.pause_s * len(shot.pieces))
+        data, ended = _listen(line, began + patience_s + shot.pause_s * len(shot.pieces), shot.listens_s)
     # what can't be read is answered in HTTP/1.0, with a body, whatever its method was
     statuses, strange = answers_in(data, head_only=shot.sent.startswith(b"HEAD ") and data.startswith(b"HTTP/1.1"))
     return Answer(statuses, time.monotonic() - began, ended, data, strange)
@@ -65,7 +66,8 @@ def _send(line: socket.socket, shot: Shot) -> None:
         line.shutdown(socket.SHUT_WR)
 
 
-def _listen(line: socket.socket, until: float) -> tuple[bytes, str]:
+def _listen(line: socket.socket, until: float, behind_s: float | None) -> tuple[bytes, str]:
+    """What comes until then; of an answer that has no end, what comes in so many seconds behind its beginning."""
     data = bytearray()
     while len(data) < MOST:
         line.settimeout(max(0.01, until - time.monotonic()))
@@ -77,6 +79,8 @@ def _listen(line: socket.socket, until: float) -> tuple[bytes, str]:
             return bytes(data), "reset"
         if not piece:
             break
+        if not data and behind_s is not None:
+            until = min(until, time.monotonic() + behind_s)
         data += piece
     return bytes(data), "closed"
 

@@ -74,6 +74,8 @@ def _body(chance: random.Random) -> bytes:
     kind = chance.random()
     if kind < 0.15:
         return _deep(chance)
+    if kind < 0.2:
+        return chance.choice((*NUMBERS, *STRINGS, *OTHERS)).encode()
     if kind < 0.5:
         return _written(chance).encode("utf-8", "surrogatepass")
     body = json.dumps(_fields(chance), ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
