@@ -29,8 +29,11 @@ SAY_EVERY = 10_000  # requests, where nobody sees the bar
 @click.option("--seed", type=int, help="Draw the same requests again.")
 @click.option("--plant", "planted", type=click.Choice(sorted(PLANTS)), help="Run on a bug that must be found.")
 @click.option("--again", "name", help="Send one request of a run again: NAME/NUMBER, with that run's seed.")
+@click.option("--minutes", type=float, help="Say what there is after so many, however many were sent.")
 @click.option("--results", type=click.Path(path_type=Path), help="Where the tables go, with a .json beside them.")
-def main(requests: int, seed: int | None, planted: str | None, name: str | None, results: Path | None) -> None:
+def main(
+    requests: int, seed: int | None, planted: str | None, name: str | None, minutes: float | None, results: Path | None
+) -> None:
     """Send a worker what nobody would send on purpose, and say what it minded."""
     logging.disable(logging.WARNING)
     console = Console()
@@ -47,7 +50,8 @@ def main(requests: int, seed: int | None, planted: str | None, name: str | None,
                 f"{shot.sent!r}\n\n{answer.ended} after {answer.seconds:.2f} s: {answer.data!r}", markup=False
             )
             return
-        result = _conduct(Order(requests, seed, code, results.with_suffix(".log") if results else None), console)
+        log, seconds = results.with_suffix(".log") if results else None, minutes * 60 if minutes else None
+        result = _conduct(Order(requests, seed, code, log, seconds), console)
     result.show(console)
     if results is not None:
         result.write(results)

@@ -6,7 +6,7 @@ import random
 from urllib.parse import urlencode
 
 from fuzz.routes import VALUES
-from fuzz.shot import Shot, Target, bearer, request
+from fuzz.shot import Shot, Target, bearer, request, times
 
 __all__ = ["forms"]
 
@@ -71,7 +71,7 @@ def _multipart(chance: random.Random, target: Target) -> Shot:
     if chance.random() < 0.6:
         parts[:0] = [b'Content-Disposition: form-data; name="task"\r\n\r\necho']
     if chance.random() < 0.02:
-        parts *= 2000
+        parts *= times(2000, sum(map(len, parts)))
     body = (
         b"".join(b"--%s\r\n%s\r\n" % (mark, part) for part in parts)
         + chance.choice((b"--%s--\r\n", b"--%s--", b"--%s")) % mark
@@ -105,7 +105,7 @@ def _part(chance: random.Random) -> bytes:
         )
     lines = [about, *(chance.choice(LINES) for _ in range(chance.choice((0, 0, 1, 2))))]
     if chance.random() < 0.02:
-        lines *= 800
+        lines *= times(800, sum(map(len, lines)))
     return "\r\n".join(lines).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + chance.choice(CONTENTS)
 
 

@@ -35,12 +35,16 @@ ENOUGH = 100  # findings
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How many requests, from which seed; `code` is the folder of another package to run, `log` where the log goes."""
+    """How many requests, from which seed; `code` is the folder of another package to run, `log` where the log goes.
+
+    After so many `seconds` it is enough, whatever was sent.
+    """
 
     requests: int
     seed: int
     code: Path | None = None
     log: Path | None = None
+    seconds: float | None = None
 
 
 class _Run:
@@ -51,7 +55,9 @@ class _Run:
         self.enough = threading.Event()
 
     def send(self, name: str, shot: Shot) -> Answer:
-        """Send one, and count it."""
+        """Send one, and count it; nothing more when it is enough."""
+        if self.enough.is_set():
+            return Answer((), 0.0, "reset")
         answer = fire(self.place.target.port, shot)
         self.tally.shot(name, shot, answer)
         if len(self.tally.findings) >= ENOUGH:
@@ -98,12 +104,12 @@ class _Run:
         parts, key = shares(self.order.requests), self.place.described
         url = self.place.deployment.url
         with ThreadPoolExecutor(AT_ONCE + SLOW_AT_ONCE + 1) as pool:
-            aside = [pool.submit(described, url, key, parts["described"], self.order.seed, self.tally)]
+            aside = [pool.submit(described, url, key, parts["described"], self.order.seed, self.tally, self.enough)]
             aside += [
                 pool.submit(self.shoot, SLOW, numbers)
                 for numbers in _cut(parts[SLOW], -(-parts[SLOW] // SLOW_AT_ONCE) or 1)
             ]
-            left, running = self.work(), set[Future[None]]()
+            left, running, began = self.work(), set[Future[None]](), time.monotonic()
             more = True
             while more or running or aside:
                 while more and len(running) < AT_ONCE and (piece := next(left, None)):
@@ -115,6 +121,8 @@ class _Run:
                 running -= done
                 aside = [each for each in aside if each not in done]
                 say(self.tally.requests)
+                if self.order.seconds is not None and time.monotonic() > began + self.order.seconds:
+                    self.enough.set()
 
 
 def _cut(count: int, size: int) -> list[range]:
@@ -145,7 +153,7 @@ def run(order: Order, say: Callable[[int], None]) -> Result:
             tracebacks=found,
             health=watch.health,
             floors=[(each.requests, each.rss) for each in floors(watch.memory)],
-            growth=growth(watch.memory, order.requests // 5) if order.requests >= SLOPE_FROM else None,
+            growth=growth(watch.memory, tally.requests // 5) if tally.requests >= SLOPE_FROM else None,
             files=(before, after),
             routes=len(met),
             all_routes=len({each.path for each in PLACES}),

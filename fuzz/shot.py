@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["CLOSE", "Draw", "Shot", "Target", "bearer", "head", "request"]
+__all__ = ["CLOSE", "Draw", "Shot", "Target", "bearer", "head", "request", "times"]
 
 Headers = Sequence[tuple[str | bytes, str | bytes]]
 CLOSE = ("Connection", "close")
+MOST_BYTES = 4 << 20  # of a request: four times what the worker takes, and no more, or chance fills our own memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ def request(method: str | bytes, path: str | bytes, headers: Headers, body: byte
     if b"content-length" not in named and b"transfer-encoding" not in named and (body or method in ("POST", "PUT")):
         own.append(("Content-Length", str(len(body))))
     return head(method, path, [*own, *headers, CLOSE]) + body
+
+
+def times(wanted: int, size: int) -> int:
+    """How often something of that size may stand in a request, if it should so many times: within `MOST_BYTES`."""
+    return max(1, min(wanted, MOST_BYTES // max(1, size)))
 
 
 def bearer(chance: random.Random, target: Target) -> list[tuple[str | bytes, str | bytes]]:

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from fuzz.places import PLACES, filled
-from fuzz.shot import Shot, Target, bearer, request
+from fuzz.shot import Shot, Target, bearer, request, times
 
 __all__ = ["words"]
 
@@ -109,7 +109,7 @@ def _written(chance: random.Random) -> str:
     if chance.random() < 0.5:
         pairs = ['"task":"echo"', '"text":"a"', *pairs]
     if chance.random() < 0.1:
-        pairs *= chance.choice((2, 1000))
+        pairs *= times(chance.choice((2, 1000)), sum(map(len, pairs)))
     return "{" + ",".join(pairs) + "}"
 
 

@@ -48,13 +48,21 @@ class Runner(web.AppRunner):
         logging.getLogger("aiohttp.server").addFilter(THEIR_FAULT)
         await super().setup()
         assert self.server is not None
-        self.server.request_handler = _expecting(self.server.request_handler)
+        self.server.request_handler = _looked_at(self.server.request_handler)
 
 
-def _expecting(handler: Handler) -> Handler:
-    """The same, after a look at what the client expects (RFC 9110, 10.1.1)."""
+def _looked_at(handler: Handler) -> Handler:
+    """The same, after a look at what the client expects (RFC 9110, 10.1.1), and at how long it says that its body is.
+
+    Two lengths may be read in two ways, by a proxy and by us, and what one takes for a body is a request to the other:
+    such a connection ends (RFC 9112, 6.1 and 11.2). aiohttp refuses most, and not an empty Transfer-Encoding.
+    """
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if {"Transfer-Encoding", "Content-Length"} <= request.headers.keys():
+            response = problem_response(Refused(400, "Transfer-Encoding and Content-Length contradict each other."))
+            response.force_close()
+            return response
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
             return problem_response(Refused(417, "Expect: 100-continue is all that can be expected.", field="Expect"))
         return await handler(request)
