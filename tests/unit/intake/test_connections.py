@@ -141,9 +141,9 @@ async def test_a_silent_connection_ends(sent: bytes) -> None:
 async def test_two_lengths_end_the_connection(coding: bytes, length: bytes) -> None:
     """What one of them takes for a second request is answered by nobody (request smuggling)."""
     inner = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: %s\r\nContent-Length: %s\r\n\r\n" % (coding, length)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: %s\r\nContent-Length: %s\r\n\r\n" % (coding, length)
     async with served() as opened:
         answer = await asked(opened, head + b"0\r\n\r\n" + inner)
 
     assert answer.split(b" ")[1] == b"400"
-    assert answer.count(b"HTTP/1.") == 1
+    assert answer.count(b"\r\nServer: ") == 1
