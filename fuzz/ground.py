@@ -55,15 +55,12 @@ class Ground:
 @contextmanager
 def ground(code: Path | None = None) -> Iterator[Ground]:
     """Everything started, in a temporary folder. `code` is the folder of another package to run."""
-    settings = dict(SETTINGS)
-    if code is not None:  # before the working directory, which a worker would look into first
-        settings |= {"PYTHONPATH": str(code), "PYTHONSAFEPATH": "1"}
-    with (
-        kafka_broker() as broker,
-        tempfile.TemporaryDirectory(prefix="streamapp-fuzz-") as folder,
-        Deployment(broker, Path(folder), settings) as deployment,
-    ):
-        yield _peopled(deployment)
+    settings = SETTINGS if code is None else {**SETTINGS, "PYTHONPATH": str(code)}
+    with kafka_broker() as broker, tempfile.TemporaryDirectory(prefix="streamapp-fuzz-") as folder:
+        deployment = Deployment(broker, Path(folder), settings)
+        deployment.code = code or deployment.code
+        with deployment:
+            yield _peopled(deployment)
 
 
 def _peopled(deployment: Deployment) -> Ground:

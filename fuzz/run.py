@@ -21,7 +21,7 @@ from fuzz.shot import Shot
 from fuzz.strangers import answers_differ, strangers
 from fuzz.table import Result
 from fuzz.tally import Tally
-from fuzz.watch import Watch, floors, growth, tracebacks
+from fuzz.watch import STEP, Watch, floors, growth, tracebacks
 from fuzz.wire import Answer, fire
 from streamapp.testing.deployment import until
 
@@ -152,7 +152,10 @@ def run(order: Order, say: Callable[[int], None]) -> Result:
             findings=tally.findings,
             tracebacks=found,
             health=watch.health,
-            floors=[(each.requests, each.rss) for each in floors(watch.memory)],
+            floors=[
+                (each.requests, each.rss)
+                for each in floors(watch.memory, STEP if tally.requests >= SLOPE_FROM else max(1, tally.requests // 10))
+            ],
             growth=growth(watch.memory, tally.requests // 5) if tally.requests >= SLOPE_FROM else None,
             files=(before, after),
             routes=len(met),

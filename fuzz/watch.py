@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-__all__ = ["Health", "Memory", "Watch", "growth", "tracebacks"]
+__all__ = ["STEP", "Health", "Memory", "Watch", "floors", "growth", "tracebacks"]
 
 HEALTH_S = 0.1
 HEALTH_PATIENCE_S = 10.0
