@@ -16,10 +16,10 @@ PLANTS: Mapping[str, tuple[Change, ...]] = {
         Change("intake/jsontext.py", "    value = _load(raw, field, STRICT)\n",
         "    value = _load(raw, field, STRICT)\n    assert value != []\n"),
     ),
-    # 20 kB for each request with a key
+    # 100 kB for each request with a key
     "leaks": (
         Change("intake/keyring.py", FIND,
-        FIND + "        self.__dict__.setdefault('_kept', []).append(bytearray(20_000))\n"),
+        FIND + "        self.__dict__.setdefault('_kept', []).append(bytearray(100_000))\n"),
     ),
     # what is another tenant's is found, and only then refused
     "tells": (
