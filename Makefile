@@ -8,7 +8,7 @@ BIN := .venv/bin
 KAFKA := 4.4.0
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test test-unit test-integration test-model test-e2e bench bench-quick chaos chaos-short check format lock clean
+.PHONY: help run install test test-unit test-integration test-model test-e2e bench bench-quick chaos chaos-short fuzz fuzz-short check format lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ chaos: install ## kill everything, again and again, and see what is lost (ROUNDS
 chaos-short: install ## one directed round of that, a few minutes
 	$(BIN)/python -m chaos --short $(if $(SEED),--seed $(SEED)) --results build/chaos-short.md
 
+fuzz: install ## 100,000 requests that nobody would send on purpose (REQUESTS=, SEED=; PLANT=a bug that must be found)
+	$(BIN)/python -m fuzz --requests $(or $(REQUESTS),100000) $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) --results build/fuzz$(if $(PLANT),-$(PLANT)).md
+
+fuzz-short: install ## 2,000 of them, two minutes; test-integration has the same
+	$(BIN)/python -m fuzz --requests 2000 $(if $(SEED),--seed $(SEED)) --results build/fuzz-short.md
+
 check: install ## format, lint, types, imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -62,4 +68,4 @@ lock: install ## resolve the requirements and Kafka's jars anew, with hashes
 
 clean: ## remove what was built; the state in var stays
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
-	find streamapp tests tools benchmarks chaos -name __pycache__ -type d -prune -exec rm -rf {} +
+	find streamapp tests tools benchmarks chaos fuzz -name __pycache__ -type d -prune -exec rm -rf {} +

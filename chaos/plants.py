@@ -8,6 +8,7 @@ defence hides whether the first one holds.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,11 +47,11 @@ PLANTS: dict[str, tuple[Change, ...]] = {
 }
 
 
-def plant(name: str, package: Path, folder: Path) -> Path:
+def plant(name: str, package: Path, folder: Path, plants: Mapping[str, tuple[Change, ...]] = PLANTS) -> Path:
     """Copy the package into `folder` and plant that bug. Returns `folder`. Raises `PlantLost` and KeyError."""
     copy = folder / package.name
     shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    for change in PLANTS[name]:
+    for change in plants[name]:
         file = copy / change.file
         text = file.read_text(encoding="utf-8")
         if text.count(change.old) != 1:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from streamapp.resources import TaskResource
 
-__all__ = ["LimitsResource", "Page", "Range"]
+__all__ = ["KeyLimits", "LimitsResource", "Page", "Range"]
 
 
 class Range(BaseModel):
@@ -23,6 +23,13 @@ class Page(BaseModel):
     most: int
 
 
+class KeyLimits(BaseModel):
+    """What the key that asks may do; null where it has no such limit, and where no key is asked for."""
+
+    requests_per_minute: int | None = Field(description="Requests to one worker; more get 429.")
+    active_jobs: int | None = Field(description="Jobs of its tenant that have not ended, while it may add another.")
+
+
 class LimitsResource(BaseModel):
     """What is allowed. Where null stands for a number, there is no such limit."""
 
@@ -36,5 +43,6 @@ class LimitsResource(BaseModel):
     running_jobs: int | None = Field(description="How many of your jobs run at a time; the rest wait.")
     job_s: float = Field(description="How long a job may run; then it has failed.")
     kept_days: float | None = Field(description="How long a finished job is kept.")
+    key: KeyLimits = Field(description="What is so for the key that asks.")
     page: Page
     tasks: list[TaskResource] = Field(description="What each task takes: media types, and parameters as JSON schema.")

@@ -91,7 +91,7 @@ class Settings(BrokerSettings):
     cors_origins: Names = Field(
         (),
         description="Origins whose pages may call the API from a browser, comma separated, such as "
-        "https://books.example.org; empty: none; *: any, which no cookie ever goes with.",
+        "https://books.example.org; empty: none; *: any, but none where no key is asked for; cookies never go with it.",
     )
     event_streams: int = Field(
         2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."

@@ -14,6 +14,7 @@ from faust.web.exceptions import WebError
 
 from streamapp.intake.access import Need, Needs, access
 from streamapp.intake.bodies import body_schemas
+from streamapp.intake.connections import Runner
 from streamapp.intake.cors import Cors
 from streamapp.intake.http import Api
 from streamapp.intake.keyring import Keyring
@@ -46,11 +47,13 @@ def routes(
 ) -> None:
     """Register every view, and the middlewares: what they raise becomes answers, and keys are asked for."""
     server = cast(Web, app.web)
+    server._runner = Runner(server.web_app)
     server.blueprints = BlueprintManager()  # none of Faust's own pages: they show what runs here to whoever asks
     described = api_routes(api, jobs, streams, probes, operators)
     document = describe(list(_calls(described)), body_schemas(api.registry))
     every = described + page_routes(pages, LoginViews(keyring, pages.pages, settings.link_base), document)
-    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base)
+    origins = settings.cors_origins if settings.is_local else None
+    guard = access(keyring, limits, _needs(every), _sending(every), settings.link_base, origins)
     server.web_app.middlewares.extend((problems(pages.problem), guard))
     for route in every:
         app.page(route.path, name=route.name)(_view(route))

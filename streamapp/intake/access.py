@@ -13,9 +13,10 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from streamapp.intake.asked import Asked
-from streamapp.intake.caller import CALLER, Caller, Scope
+from streamapp.intake.caller import CALLER, LEFT, Caller, Scope
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
+from streamapp.intake.local import refuse_elsewhere
 from streamapp.intake.refusal import Refused
 from streamapp.intake.sites import refuse_other_sites
 
@@ -38,14 +39,26 @@ Needs: TypeAlias = Mapping[tuple[str, str], Need]
 
 
 def access(
-    keyring: Keyring, limits: Limits, needs: Needs, sends: Collection[tuple[str, str]], link_base: str
+    keyring: Keyring,
+    limits: Limits,
+    needs: Needs,
+    sends: Collection[tuple[str, str]],
+    link_base: str,
+    origins: Collection[str] | None = None,
 ) -> Middleware:
-    """The middleware. `sends`: the paths and methods that take new jobs; `link_base`: how users reach the pages."""
+    """The middleware. `sends`: the paths and methods that take new jobs; `link_base`: how users reach the pages.
+
+    `origins`: where no key is asked for, browsers may call from those alone; None: from anywhere, and anyone may.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         need = _need(request, needs)
-        if need == "nothing" or not keyring.required:
+        if need == "nothing":
+            return await handler(request)
+        if not keyring.required:
+            if origins is not None:
+                refuse_elsewhere(request, link_base, origins)
             return await handler(request)
         return await guarded(request, handler, need, _route(request) in sends, keyring, limits, link_base)
 
@@ -66,7 +79,7 @@ async def guarded(
     `sends`: it takes a new job.
     """
     request[CALLER] = caller = await _caller(request, keyring, link_base)
-    left = limits.take(caller)
+    request[LEFT] = left = limits.take(caller)
     _check(caller, need)
     if sends and caller.active_jobs is not None:
         async with limits.room(caller, request):

@@ -12,7 +12,7 @@ from streamapp.intake.operation import Answer, operation
 from streamapp.intake.prefer import LONGEST_WAIT_S
 from streamapp.intake.service import KEY_LENGTH
 from streamapp.intake.submission import HIGHEST_PRIORITY, LONGEST_DEADLINE, LONGEST_NAME, LOWEST_PRIORITY
-from streamapp.limit_resources import LimitsResource, Page, Range
+from streamapp.limit_resources import KeyLimits, LimitsResource, Page, Range
 from streamapp.resources import TaskResource
 from streamapp.settings import Settings
 from streamapp.store import rooms
@@ -33,8 +33,8 @@ class Allowed:
     async def get_limits(self, request: web.Request) -> web.Response:
         """GET /v1/limits."""
         settings = self.settings
-        tenant = caller_of(request).tenant
-        running = await self.database.read(rooms.limit_of, tenant, settings.tenant_running)
+        caller = caller_of(request)
+        running = await self.database.read(rooms.limit_of, caller.tenant, settings.tenant_running)
         resource = LimitsResource(
             body_bytes=settings.max_body_bytes,
             document_bytes=settings.max_document_bytes,
@@ -46,6 +46,7 @@ class Allowed:
             running_jobs=running or None,
             job_s=settings.job_timeout_s,
             kept_days=settings.keep_jobs_days or None,
+            key=KeyLimits(requests_per_minute=caller.per_minute, active_jobs=caller.active_jobs),
             page=Page(usual=PAGE, most=LONGEST_PAGE),
             tasks=self.tasks,
         )

@@ -6,14 +6,14 @@ Whatever takes work asks for no more than this, so that it answers both; mypy ke
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from aiohttp import MultipartReader, web
 from multidict import MultiMapping
 
-from streamapp.intake.caller import Caller
-
 __all__ = ["Asked", "Content"]
+
+T = TypeVar("T")
 
 
 class Content(Protocol):
@@ -77,11 +77,11 @@ class Asked(Protocol):
     def transport(self) -> object:
         """None once the client is known to be gone."""
 
-    def get(self, key: web.RequestKey[Caller], default: Caller, /) -> Caller:
-        """Who asks, once that is known."""
+    def get(self, key: web.RequestKey[T], default: T, /) -> T:
+        """What was noted of it, such as who asks."""
 
-    def __setitem__(self, key: web.RequestKey[Caller], value: Caller, /) -> None:
-        """Say who asks."""
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None:
+        """Note something of it."""
 
     async def read(self) -> bytes:
         """All of the body. Raises aiohttp's own when it is too large."""

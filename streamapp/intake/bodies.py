@@ -10,19 +10,33 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from streamapp.intake.fields import JSON_FIELDS
+from streamapp.intake.fields import JSON_FIELDS, QUERY
 from streamapp.intake.form import FIELDS
+from streamapp.intake.operation import shared
 from streamapp.intake.submission import Submission
 from streamapp.tasks.contract import Task
 from streamapp.tasks.registry import Registry
 
-__all__ = ["JOB_BODY", "JOB_FORM", "body_schemas"]
+__all__ = ["JOB_BODY", "JOB_DOCUMENT", "JOB_FORM", "JOB_QUERY", "TASK_NAME", "body_schemas"]
 
-JOB_BODY, JOB_FORM = "JobBody", "JobForm"
+JOB_BODY, JOB_FORM, TASK_NAME = "JobBody", "JobForm", "TaskName"
 """The names of the schemas."""
 DOCUMENT = ("text", "document", "media_type")
 WORDS = {"type": "string", "minLength": 1, "pattern": "\\S"}
 NOTHING = {"type": "null"}
+TEXT: dict[str, Any] = {"type": "string"}
+VALUE: dict[str, Any] = {"type": "string", "contentMediaType": "application/json"}
+JOB_DOCUMENT = {"description": "The document as it is, in any type that the task takes; `Content-Type` says which."}
+"""The body that is a document by itself: OpenAPI 3.1 has no schema for bytes."""
+JOB_QUERY = {
+    name: {
+        **(shared(TASK_NAME) if name == "task" else VALUE if name in JSON_FIELDS else TEXT),
+        "description": "Beside a document that is the body by itself: "
+        + (Submission.model_fields[name].description or f"the {name}"),
+    }
+    for name in QUERY
+}
+"""What the query has then, by name; there is nothing in it beside another body."""
 BASE64 = {"type": "string", "minLength": 4, "contentEncoding": "base64"}
 
 
@@ -35,7 +49,8 @@ def body_schemas(registry: Registry) -> dict[str, dict[str, Any]]:
             "description": "A job. Its document is `text`, or `document` in base64.",
             "oneOf": [schema for task in tasks for schema in _bodies(task, fields)],
         },
-        JOB_FORM: _form(sorted(registry), fields),
+        JOB_FORM: _form(fields),
+        TASK_NAME: {"type": "string", "enum": sorted(registry), "description": "A task's name."},
     }
 
 
@@ -67,14 +82,14 @@ def _body(
     }
 
 
-def _form(tasks: list[str], fields: dict[str, Any]) -> dict[str, Any]:
-    texts = {name: {"type": "string", "description": fields[name].get("description", "")} for name in FIELDS}
-    values = {name: {"type": "string", "contentMediaType": "application/json"} for name in JSON_FIELDS}
+def _form(fields: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: {**TEXT, "description": fields[name].get("description", "")} for name in FIELDS}
+    values = {name: VALUE for name in JSON_FIELDS}
     file = {"type": "string", "contentMediaType": "application/octet-stream", "description": "The document."}
     return {
         "description": "A job as a form: the document as `file`, or as `text`.",
         "type": "object",
-        "properties": {**texts, **values, "file": file, "task": {"type": "string", "enum": tasks}},
+        "properties": {**texts, **values, "file": file, "task": shared(TASK_NAME)},
         "required": ["task"],
         "additionalProperties": False,
     }

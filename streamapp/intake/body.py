@@ -12,7 +12,7 @@ from typing import Any
 
 from streamapp.identity import new_job_id
 from streamapp.intake.asked import Asked
-from streamapp.intake.fields import UNNAMED, from_query, with_document
+from streamapp.intake.fields import UNNAMED, from_query, refuse_query, with_document
 from streamapp.intake.form import read_form
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import Pace, read_whole
@@ -75,6 +75,7 @@ class Bodies:
         kind = request.content_type
         if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
             check_encoding(request)
+            refuse_query(request.query)
             posted.fields = parse_object(await self.whole(request))
             return
         form = kind == "multipart/form-data"
@@ -82,6 +83,8 @@ class Bodies:
             detail = f"Send application/json, multipart/form-data, or a document as it is to ?task=…, not {kind}."
             raise Refused(415, detail, field="Content-Type")
         packed = check_encoding(request)
+        if form:
+            refuse_query(request.query)
         if packed and not form:  # aiohttp takes half a gzip for a whole one, and nothing in a document says otherwise
             raise Refused(415, "Send a document that is the body as it is, uncompressed.", field="Content-Encoding")
         posted.upload = self._begin(request, tenant, job or new_job_id(), packed=packed, around=form)

@@ -16,6 +16,7 @@ from streamapp.intake.handling import LONGEST_PAGE, WRONG, as_json, cursor_of, l
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.listing import JobFilter, parse_filter
 from streamapp.intake.operation import JSON, Answer, operation
+from streamapp.intake.pace import read_whole
 from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
@@ -110,7 +111,7 @@ class Bulk:
     async def _do(
         self, request: web.Request, usual: tuple[str, ...], possible: tuple[str, ...], work: Work
     ) -> web.Response:
-        caller, fields = _admin(request), parse_object(await request.read())
+        caller, fields = _admin(request), parse_object(await read_whole(request))
         dry_run, limit, after = _how(fields)
         wanted = parse_filter(fields, BESIDE).wanted()
         _check(wanted, possible)

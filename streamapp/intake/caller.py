@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamapp.identity import DEFAULT_TENANT
 
-__all__ = ["ALL_SCOPES", "CALLER", "LOCAL", "Caller", "Scope", "caller_of"]
+__all__ = ["ALL_SCOPES", "CALLER", "LEFT", "LOCAL", "Caller", "Scope", "caller_of"]
 
 Scope = Literal["submit", "read", "admin"]
 ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
@@ -47,6 +47,8 @@ class Known(Protocol):
 
 
 CALLER = web.RequestKey("caller", Caller)
+LEFT = web.RequestKey("left", dict[str, str])
+"""The header fields that say what its key has left of its rate."""
 
 LOCAL = Caller(DEFAULT_TENANT, ALL_SCOPES)
 """Who asks where no keys are asked for: this machine alone."""

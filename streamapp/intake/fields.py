@@ -12,7 +12,7 @@ from streamapp.intake.jsontext import parse_value
 from streamapp.intake.refusal import Refused
 from streamapp.intake.upload import Upload
 
-__all__ = ["JSON_FIELDS", "UNNAMED", "from_query", "known_text", "with_document"]
+__all__ = ["JSON_FIELDS", "QUERY", "UNNAMED", "from_query", "known_text", "refuse_query", "with_document"]
 
 UNNAMED = "application/octet-stream"  # nothing in particular
 JSON_FIELDS = ("params", "priority", "fresh")
@@ -31,6 +31,14 @@ def from_query(query: MultiMapping[str]) -> dict[str, Any]:
             raise Refused(422, f"There is no such field; beside a document there are {there}.", field=name)
         fields[name] = known_text(name, value.encode("utf-8", "surrogateescape"))
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def refuse_query(query: MultiMapping[str]) -> None:
+    """Refuse fields where nobody reads them: beside a body that has fields itself. Raises `Refused`."""
+    for name in query:
+        raise Refused(
+            422, "The query has fields beside a document that is the body alone; here the body has them.", field=name
+        )
 
 
 def known_text(name: str, content: bytes) -> Any:

@@ -10,9 +10,10 @@ from aiohttp import web
 
 from streamapp.identity import Run
 from streamapp.intake.answers import Answers
-from streamapp.intake.bodies import JOB_BODY, JOB_FORM
+from streamapp.intake.bodies import JOB_BODY, JOB_DOCUMENT, JOB_FORM, JOB_QUERY
 from streamapp.intake.body import Bodies
 from streamapp.intake.caller import caller_of
+from streamapp.intake.fields import UNNAMED
 from streamapp.intake.handling import (
     NO_SUCH,
     PAGE,
@@ -78,7 +79,10 @@ RAW = (
     "The document may also be the body as it is, of any content type that the task takes; `?task=` and the other "
     "fields of the form are in the query then."
 )
-BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM)}
+BODIES = {JSON: shared(JOB_BODY), "multipart/form-data": shared(JOB_FORM), UNNAMED: JOB_DOCUMENT}
+TAKEN: Mapping[str, Any] = {
+    "bodies": BODIES, "beside": JOB_QUERY, "headers": KEY, "problems": SUBMITTED, "description": RAW,
+}  # fmt: skip
 THE_JOB = "$response.body#/id"
 ACCEPTED = {
     200: Answer("The job, which has ended within the time that `Prefer` names.", JobResource),
@@ -112,14 +116,12 @@ class Api:
         """How many jobs of a tenant run at a time, unless its row says otherwise; 0: any number."""
         return self.settings.tenant_running
 
-    @operation("Send a job", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW)
+    @operation("Send a job", ACCEPTED, **TAKEN)
     async def create_job(self, request: web.Request) -> web.Response:
         """POST /v1/jobs."""
         return await take_job(request, self.intake, self.bodies, self.answers)
 
-    @operation(
-        "Send a job under an id of your own", ACCEPTED, bodies=BODIES, headers=KEY, problems=SUBMITTED, description=RAW
-    )
+    @operation("Send a job under an id of your own", ACCEPTED, **TAKEN)
     async def put_job(self, request: web.Request, job_id: str) -> web.Response:
         """PUT /v1/jobs/{id}: the client names the job, so that it can repeat the call."""
         return await take_job(request, self.intake, self.bodies, self.answers, named_by(job_id))

@@ -31,6 +31,7 @@ ANYWHERE = {
     401: "A key is needed, or this one does not hold.",
     403: "The key does not allow this.",
     413: "It is larger than what is taken; `detail` names the limit.",
+    421: "`Host` names another machine than this worker's, which asks for no key.",
     429: "Too many requests for now; `Retry-After` says when to come again.",
     503: "It can't be done right now, and nothing was accepted; `Retry-After` says when to try again.",
 }
@@ -146,11 +147,12 @@ def _segment(pattern: str | None) -> dict[str, Any]:
 
 
 def _in_query(told: Operation) -> list[dict[str, Any]]:
+    beside = [{"name": name, "in": "query", "required": False, **_apart(each)} for name, each in told.beside.items()]
     if told.query is None:
-        return []
+        return beside
     schema = told.query.model_json_schema(ref_template=TEMPLATE)
     required = schema.get("required", ())
-    return [
+    return beside + [
         {"name": name, "in": "query", "required": name in required, **_apart(each)}
         for name, each in schema["properties"].items()
     ]

@@ -50,7 +50,7 @@ class Operation:
 
     `problems` are the 4xx and 5xx that the handler itself answers with; those that any call may meet are added to them.
     `query` is the model that the query is checked with, `headers` what it reads of the request's, `bodies` the schema
-    of each content type that it takes.
+    of each content type that it takes; `beside` the fields that the query has where the body is a document alone.
     """
 
     summary: str
@@ -59,6 +59,7 @@ class Operation:
     query: type[BaseModel] | None = None
     headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     bodies: Mapping[str, Schema] = field(default_factory=dict)
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     body_required: bool = True
     description: str = ""
 

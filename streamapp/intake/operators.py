@@ -16,6 +16,7 @@ from streamapp.errors import BrokerUnavailable
 from streamapp.intake.caller import caller_of
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.operation import JSON, Answer, operation
+from streamapp.intake.pace import read_whole
 from streamapp.intake.query import Query, read_query
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
@@ -187,7 +188,7 @@ def _present(row: AnyRow | None) -> DeadLetterResource:
 
 
 async def _body(request: web.Request) -> LetterQuery:
-    raw = await request.read()
+    raw = await read_whole(request)
     fields = parse_object(raw) if raw else {}
     try:
         return LetterQuery.model_validate(fields)

@@ -20,6 +20,7 @@ __all__ = ["Pace", "read_whole"]
 T = TypeVar("T")
 
 STRETCH_BYTES = 64 * 1024
+A_FEW_FIELDS_S = 60.0
 STRETCH_S = 30.0  # for each such stretch: some 2 KiB a second, which any line has
 
 
@@ -72,7 +73,7 @@ class Pace:
             yield piece
 
 
-async def read_whole(request: Asked, total_s: float, pace: type[Pace] = Pace) -> bytes:
+async def read_whole(request: Asked, total_s: float = A_FEW_FIELDS_S, pace: type[Pace] = Pace) -> bytes:
     """A body that is small enough to be held. Raises `Refused` with 408, and aiohttp's own when it is too large."""
     if request.content.is_eof():
         return await request.read()  # it is here already, as most are

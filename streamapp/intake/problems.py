@@ -12,6 +12,7 @@ from aiohttp.typedefs import Middleware
 
 from streamapp.errors import StoreUnavailable
 from streamapp.intake.asked import Asked
+from streamapp.intake.caller import LEFT
 from streamapp.intake.refusal import Refused
 from streamapp.resources import Problem
 
@@ -33,10 +34,13 @@ def problems(page: Page) -> Middleware:
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             return await handler(request)
-        except (ConnectionResetError, web.HTTPRedirection):
+        except web.HTTPRedirection:
             raise
         except Exception as error:
+            if isinstance(error, ConnectionError) and _is_gone(request):
+                return web.Response(status=400)  # to nobody: aiohttp logs as a fault of ours what is raised
             refused, headers = as_refused(request, error)
+        headers = {**request.get(LEFT, {}), **headers}
         if request.path.startswith(API) or "text/html" not in request.headers.get("Accept", ""):
             return problem_response(refused, headers)
         response = await page(request, refused.problem)
@@ -55,6 +59,10 @@ def problem_response(refused: Refused, headers: dict[str, str] | None = None) ->
     if refused.retry_after_s is not None:
         response.headers["Retry-After"] = str(refused.retry_after_s)
     return response
+
+
+def _is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def as_refused(request: Asked, error: Exception) -> tuple[Refused, dict[str, str]]:

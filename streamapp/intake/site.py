@@ -12,7 +12,7 @@ from streamapp.elsewhere import at_once
 from streamapp.intake.access import Need, guarded
 from streamapp.intake.answers import Answers
 from streamapp.intake.body import Bodies
-from streamapp.intake.caller import caller_of
+from streamapp.intake.caller import LEFT, caller_of
 from streamapp.intake.cors import ASKS, ORIGIN, Cors
 from streamapp.intake.forked import PerProcess
 from streamapp.intake.fresh import Fresh
@@ -91,7 +91,9 @@ def answered(rule: str, request: WsgiRequest, desks: PerProcess[Desk], cors: Cor
     try:
         response = at_once(_answer(rule, request, desks, cors))
     except Exception as error:
-        response = problem_response(*as_refused(request, error))
+        refused, headers = as_refused(request, error)
+        left: dict[str, str] = request.get(LEFT, {})
+        response = problem_response(refused, {**left, **headers})
     if "Location" in response.headers:  # the site may have us anywhere
         response.headers["Location"] = request.base + response.headers["Location"]
     return as_flask(response)

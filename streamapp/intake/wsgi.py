@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import flask
 from aiohttp import MultipartReader, web
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
-from streamapp.intake.caller import Caller
 from streamapp.intake.coming import Coming
 
 __all__ = ["WsgiRequest", "as_flask"]
 
 UNNAMED = "application/octet-stream"
+
+T = TypeVar("T")
 
 
 class WsgiRequest:
@@ -42,7 +43,7 @@ class WsgiRequest:
         self._query: str = request.environ.get("QUERY_STRING", "")
         self._length = request.content_length
         self._request = request
-        self._caller: Caller | None = None
+        self._noted: dict[web.RequestKey[Any], Any] = {}
 
     @cached_property
     def query(self) -> MultiMapping[str]:
@@ -83,12 +84,12 @@ class WsgiRequest:
             max_size_error_cls=web.HTTPRequestEntityTooLarge,
         )
 
-    def get(self, key: web.RequestKey[Caller], default: Caller, /) -> Caller:
-        """Who asks, once that is known."""
-        return self._caller or default
+    def get(self, key: web.RequestKey[T], default: T, /) -> T:
+        """What was noted of it, such as who asks."""
+        return cast(T, self._noted.get(key, default))
 
-    def __setitem__(self, key: web.RequestKey[Caller], value: Caller, /) -> None:
-        self._caller = value
+    def __setitem__(self, key: web.RequestKey[T], value: T, /) -> None:
+        self._noted[key] = value
 
 
 def as_flask(response: web.StreamResponse) -> flask.Response:

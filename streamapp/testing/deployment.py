@@ -61,6 +61,7 @@ class Deployment:
         self.home = folder / "home"
         self.log = folder / "worker.log"
         self.mailbox = folder / "mail"
+        self.code = Path(__file__).parents[2]  # Faust looks for the app where it is started, before anywhere else
         self.prefix = f"t{uuid.uuid4().hex[:8]}."
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -140,7 +141,7 @@ class Deployment:
         command = [sys.executable, "-m", "faust", "-A", "streamapp", "worker", "-l", "info"]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            leashed(command, self.log), stdin=subprocess.PIPE, env=self.environment, cwd=Path(__file__).parents[2]
+            leashed(command, self.log), stdin=subprocess.PIPE, env=self.environment, cwd=self.code
         )
 
     def ready(self) -> bool:

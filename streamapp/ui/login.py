@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
 from streamapp.intake.access import COOKIE
 from streamapp.intake.keyring import LOGIN_S, Keyring
+from streamapp.intake.pace import read_whole
 from streamapp.intake.refusal import Refused
 from streamapp.intake.sites import refuse_other_sites
 from streamapp.ui.pages import Pages
@@ -16,6 +18,7 @@ from streamapp.ui.views import html
 __all__ = ["LoginViews"]
 
 LONGEST_FORM = 8192
+FIELDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,8 @@ class LoginViews:
     async def log_in(self, request: web.Request) -> web.Response:
         """POST /login: the cookie, if the key is one, and on to the page that was asked for."""
         refuse_other_sites(request, self.link_base)
-        _check_size(request)
-        form = await request.post()
-        key, after = str(form.get("key", "")).strip(), _own(str(form.get("next", "/")))
+        form = await _form(request)
+        key, after = form.get("key", "").strip(), _own(form.get("next", "/"))
         login = await self.keyring.log_in(key)
         if login is None:
             problem = Refused(401, "This API key is not known, or it was revoked or has expired.").problem
@@ -54,12 +56,19 @@ class LoginViews:
         raise response
 
 
-def _check_size(request: web.Request) -> None:
-    """Who has no key yet sends no more than a form with one. Raises `Refused`."""
+async def _form(request: web.Request) -> dict[str, str]:
+    """Who has no key yet sends no more than a form with one, in UTF-8 and uncompressed. Raises `Refused`."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(415, "Send the form as the login page does.", field="Content-Type")
     if request.content_length is None or request.content_length > LONGEST_FORM:
         raise Refused(413, f"The login form has {LONGEST_FORM} bytes at most.", field="body")
+    if "Content-Encoding" in request.headers:
+        raise Refused(415, "Send the form uncompressed.", field="Content-Encoding")
+    text = (await read_whole(request)).decode("utf-8", "replace")
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS))
+    except ValueError as error:
+        raise Refused(422, "The login form has the fields key and next.", field="body") from error
 
 
 def _own(path: str) -> str:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streamapp.resources import FieldProblem, JobList, JobResource, NotificationList, Overview, Problem, TaskResource
 from streamapp.ui import files, words
-from streamapp.ui.reference import reference
+from streamapp.ui.reference import breakable, reference
 
 __all__ = ["CONTENT_SECURITY_POLICY", "Pages", "assets"]
 
@@ -53,7 +53,7 @@ class Pages:
     """All pages. Construct one and keep it: the templates are compiled then and not at a request."""
 
     def __init__(self, max_body_bytes: int | None = None, asks_keys: Callable[[], bool] = lambda: False) -> None:
-        """Compile the templates. `max_body_bytes` is shown beside the file field, when given.
+        """Compile the templates. `max_body_bytes` is the most of a document that is let in, when given.
 
         `asks_keys`: whether a key is asked for now; then there is a way to the page where one logs in and out.
         """
@@ -65,7 +65,9 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(words.FILTERS, kinds=files.kinds, accept=files.accept)
+        self._environment.filters.update(
+            words.FILTERS, kinds=files.kinds, accept=files.accept, most=files.most, breakable=breakable
+        )
         self._environment.globals.update(
             asset=_asset, active=words.ACTIVE, unsettled=words.UNSETTLED, limit=max_body_bytes, asks_keys=asks_keys
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["CallEntry", "FieldRow", "Reference", "SchemaEntry", "reference"]
+from markupsafe import Markup
+
+__all__ = ["CallEntry", "FieldRow", "Reference", "SchemaEntry", "breakable", "reference"]
 
 Document = Mapping[str, Any]
+BETWEEN = re.compile(r"/(?={)|(?<=})/")  # a parameter and what stands beside it
 REF = "$ref"
 
 
@@ -67,6 +71,19 @@ def reference(document: Document) -> Reference:
             groups.setdefault(told["tags"][0], []).append(_call(path, method, told))
     schemas = [_entry(name, schema) for name, schema in document["components"]["schemas"].items()]
     return Reference(document["info"]["version"], groups, [entry for entry in schemas if entry.fields])
+
+
+def breakable(path: str) -> Markup:
+    """The path, which may be broken before and behind a parameter, so that it is not broken within one."""
+    return Markup("<wbr>").join(_pieces(path))
+
+
+def _pieces(path: str) -> Iterator[str]:
+    start = 0
+    for match in BETWEEN.finditer(path):
+        yield path[start : match.end()]
+        start = match.end()
+    yield path[start:]
 
 
 def _call(path: str, method: str, told: Document) -> CallEntry:

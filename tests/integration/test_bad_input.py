@@ -146,6 +146,17 @@ NO_JSON = [
     raw("deep", 400, "body", b"[" * 100_000 + b"]" * 100_000),
     fields("deep params", "params", status=400, params=nested(70)),
 ]
+BESIDE = [
+    Case(
+        "JSON beside a query",
+        422,
+        "task",
+        GOOD,
+        path="/v1/jobs?task=echo",
+        headers={"Content-Type": "application/json"},
+    ),
+    Case("a form beside a query", 422, "email", b"", path="/v1/jobs?email=a", headers={"Content-Type": FORM}),
+]
 NO_OBJECT = [
     raw(f"the body is {value}", 422, "body", value.encode()) for value in ("[]", "null", "3", '"text"', "true", "[{}]")
 ]
@@ -361,7 +372,7 @@ READING = [
         ("cursor", "/v1/notifications?cursor=99999999999999999999"),
     )
 ]
-CASES = [*NO_JSON, *NO_OBJECT, *FIELDS, *ADDRESSES, *SIZES, *DOCUMENTS, *FORMS, *NAMES, *READING]
+CASES = [*NO_JSON, *BESIDE, *NO_OBJECT, *FIELDS, *ADDRESSES, *SIZES, *DOCUMENTS, *FORMS, *NAMES, *READING]
 
 
 class Trace:
@@ -459,7 +470,7 @@ async def test_a_body_that_breaks_off_leaves_no_trace(deployment: Deployment, tr
     """A client that goes away within its body has posted nothing, though what it sent is a whole object."""
     before = await trace.all()
     body = b"%x\r\n%s\r\n" % (len(GOOD), GOOD) if headers.startswith(b"Transfer") else GOOD
-    head = b"POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + headers
+    head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + headers
 
     with socket.create_connection(("127.0.0.1", deployment.port), timeout=5) as connection:
         connection.sendall(head + b"\r\n\r\n" + body)

@@ -123,7 +123,7 @@ def test_a_thousand_streams(broker: str, tmp_path: Path) -> None:
 
 def _connected(deployment: Deployment, path: str) -> socket.socket:
     stream = socket.create_connection(("127.0.0.1", deployment.port))
-    stream.sendall(f"GET {path} HTTP/1.1\r\nHost: {deployment.port}\r\n\r\n".encode())
+    stream.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost:{deployment.port}\r\n\r\n".encode())
     stream.setblocking(False)
     return stream
 

@@ -30,19 +30,43 @@ def limited(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
 
 def test_requests_a_minute(limited: Deployment) -> None:
     """Each answer says what is left; the one too many is a 429 that says when, and another key's are its own."""
-    key, other = (make_key(limited, per_minute=3) for _ in range(2))
+    key, other = make_key(limited, per_minute=3), make_key(limited, per_minute=9)
     with httpx.Client(base_url=limited.url, headers=bearer(key), trust_env=False) as http:
         for left in (2, 1, 0):
             answer = http.get("/v1/tasks")
             assert answer.status_code == 200
             assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
             assert answer.headers["RateLimit"].startswith(f'"key";r={left};t=')
+            assert http.get("/v1/limits", headers=bearer(other)).json()["key"]["requests_per_minute"] == 9
         refused = http.post("/v1/jobs", json=JOB)
         assert refused.status_code == 429
         assert 0 < int(refused.headers["Retry-After"]) <= 20
         assert refused.headers["RateLimit"].startswith('"key";r=0;')
         assert http.get("/v1/tasks", headers=bearer(other)).status_code == 200
         assert "RateLimit" not in limited.http.get("/v1/tasks").headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/v1/jobs?limit=0", None, 422),
+        ("GET", f"/v1/jobs/{uuid.uuid4()}", None, 404),
+        ("GET", "/nowhere", None, 404),
+        ("PATCH", "/v1/limits", None, 405),
+        ("POST", "/v1/jobs", {"task": "none", "text": "a"}, 422),
+        ("GET", "/v1/agents", None, 403),
+        ("POST", "/v1/jobs", "x" * (33 << 20), 413),
+    ],
+)
+def test_what_is_refused_says_what_is_left_too(
+    limited: Deployment, method: str, path: str, body: Any, status: int
+) -> None:
+    """A 4xx counts, and says so: else who goes on asking for what is not there meets the limit unwarned."""
+    with httpx.Client(base_url=limited.url, headers=bearer(make_key(limited, per_minute=3)), trust_env=False) as http:
+        answer = http.request(method, path, json=body)
+        assert answer.status_code == status
+        assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
+        assert answer.headers["RateLimit"].startswith('"key";r=2;')
 
 
 def test_a_paused_tenant_and_its_active_jobs(limited: Deployment) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from streamapp.intake.fields import QUERY
 from streamapp.testing.deployment import Deployment
 from streamapp.testing.keys import make_key
 
@@ -36,6 +38,24 @@ def test_the_document_is_there(deployment: Deployment) -> None:
     assert len(calls) > 20
     assert len({call["operationId"] for call in calls}) == len(calls)
     assert not [call["operationId"] for call in calls if "default" in call["responses"]]
+
+
+@pytest.mark.parametrize(("path", "method"), [("/v1/jobs", "post"), ("/v1/jobs/{job_id}", "put")])
+def test_a_document_by_itself_is_described(deployment: Deployment, path: str, method: str) -> None:
+    """As a body of bytes, with its fields in the query; and a client that follows that gets its job."""
+    call = deployment.http.get("/openapi.json").json()["paths"][path][method]
+
+    assert "application/octet-stream" in call["requestBody"]["content"]
+    there = {each["name"]: each["required"] for each in call["parameters"] if each["in"] == "query"}
+    assert there == dict.fromkeys(QUERY, False)
+    sent = deployment.http.request(
+        method,
+        path.replace("{job_id}", str(uuid.uuid4())),
+        params={"task": "echo", "params": '{"chunk": 3}', "priority": "1", "name": "a"},
+        content=b"A line.",
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    assert (sent.status_code, sent.json()["name"]) == (202, "a")
 
 
 def test_the_page_needs_no_network(deployment: Deployment) -> None:

@@ -102,7 +102,7 @@ def test_a_worker_that_stops_while_clients_wait(held: tuple[Deployment, Path]) -
     until(other.ready, 90, "a third worker")
     name = f"held {uuid.uuid4().hex}"
     body = json.dumps({"task": "waiting", "text": "Held.", "name": name})
-    head = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nPrefer: wait=60\r\n"
+    head = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPrefer: wait=60\r\n"
 
     def mine() -> list[str]:
         return [job["id"] for job in deployment.http.get("/v1/jobs").json()["items"] if job["name"] == name]

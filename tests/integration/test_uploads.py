@@ -337,7 +337,8 @@ def test_a_body_that_dribbles_is_refused(broker: str, tmp_path: Path) -> None:
         for how in ("raw", "form"):
             assert answered(half_sent(deployment, how)).startswith(b"HTTP/1.1 408 ")
         with socket.create_connection(("127.0.0.1", deployment.port)) as connection:
-            head = "POST /v1/jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
+            head = "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
             connection.sendall(head.encode())
             assert answered(connection).startswith(b"HTTP/1.1 408 ")
         assert (rows(deployment), documents(deployment)) == (0, [])

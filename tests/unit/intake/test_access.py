@@ -86,6 +86,8 @@ async def test_who_sends_nothing_right() -> None:
         assert await asked("/nowhere", reader, headers) == 401
         assert await asked("/open", reader, headers) == "default"
         assert await asked("/things/7", reader, headers, required=False) == "default"
+    # where anyone may, told so in words, any name will do; only a worker on loopback minds
+    assert await asked("/things/7", reader, {"Host": "evil.example"}, required=False) == "default"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from streamapp.intake.bodies import JOB_BODY, JOB_FORM, body_schemas
+from streamapp.intake.bodies import JOB_BODY, JOB_FORM, TASK_NAME, body_schemas
+from streamapp.intake.operation import shared
 from streamapp.tasks.registry import load_registry
 
 SCHEMAS = body_schemas(load_registry([], []))
@@ -37,5 +38,6 @@ def test_what_fits(body: dict[str, Any], fits: bool) -> None:
 
 def test_a_form_names_the_tasks() -> None:
     """And nothing but its own fields."""
-    assert SCHEMAS[JOB_FORM]["properties"]["task"]["enum"] == ["echo", "summarize"]
+    assert SCHEMAS[JOB_FORM]["properties"]["task"] == shared(TASK_NAME)
+    assert SCHEMAS[TASK_NAME]["enum"] == ["echo", "summarize"]
     assert SCHEMAS[JOB_FORM]["additionalProperties"] is False

@@ -66,7 +66,7 @@ def test_answers_are_all_there() -> None:
     """What the handler answers, what any call may be answered, and nothing that hides an answer behind `default`."""
     responses = _described()["responses"]
 
-    assert {"200", "400", "401", "403", "404", "413", "429", "503"} == set(responses)
+    assert {"200", "400", "401", "403", "404", "413", "421", "429", "503"} == set(responses)
     assert responses["200"]["content"][JSON]["schema"] == {"$ref": "#/components/schemas/JobResource"}
     assert responses["404"]["description"] == "There are none."
     assert set(responses["503"]["headers"]) == {"Retry-After"}

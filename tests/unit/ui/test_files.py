@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamapp.resources import TaskResource
 from streamapp.tasks.summarize import Summarize
-from streamapp.ui.files import accept, kinds
+from streamapp.ui.files import accept, kinds, most
 
 
 def a_task(*accepts: str) -> TaskResource:
@@ -23,3 +23,10 @@ def test_a_file_field_takes_what_some_task_takes() -> None:
     tasks = [a_task("text/plain"), a_task("text/plain", "application/epub+zip", "image/png")]
     assert accept(tasks) == "text/plain,.txt,.text,application/epub+zip,.epub,image/png"
     assert ".docx" in accept([a_task(*Summarize.accepts)])
+
+
+def test_how_large_a_document_may_be() -> None:
+    """The less of what the task takes and what is let in; nothing where neither says."""
+    small, any_size = a_task("text/plain").model_copy(update={"largest": 10}), a_task("text/plain")
+    assert [most(small, 20), most(small, 5), most(any_size, 20)] == [10, 5, 20]
+    assert (most(small, None), most(any_size, None)) == (10, None)

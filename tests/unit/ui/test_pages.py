@@ -28,6 +28,7 @@ from streamapp.resources import (
 )
 from streamapp.ui import words
 from streamapp.ui.pages import Pages, assets
+from streamapp.ui.reference import breakable
 
 PAGES = Pages(max_body_bytes=32 * 1024 * 1024)
 NOON = datetime(2025, 5, 12, 12, tzinfo=UTC)
@@ -456,3 +457,23 @@ def test_the_page_says_what_was_remembered(remembered: int | None, line: str | N
     page = PAGES.job(a_job(status="succeeded", progress=Progress(done=100, total=100), **known), 0)
     assert ("memory" in page) is (line is not None)
     assert line is None or line in page
+
+
+def test_each_task_says_how_large_a_document_it_takes() -> None:
+    """Not what is let in at all, where the task takes less."""
+    small, any_size = tasks()
+    html = PAGES.home(jobs(), [small.model_copy(update={"largest": 1_000_000}), any_size], 0)
+    assert "takes plain text, at most 1 MB</small>" in html
+    assert "takes plain text, at most 33 MB</small>" in html
+
+
+def test_a_path_is_broken_beside_its_parameters() -> None:
+    """A narrow screen breaks it there, and not within the braces; what looks like HTML is none."""
+    assert breakable("/v1/jobs/{job_id}/attachments/{position}") == (
+        "/v1/jobs/<wbr>{job_id}/<wbr>attachments/<wbr>{position}"
+    )
+    assert breakable("/v1/jobs") == "/v1/jobs"
+    assert breakable("/<b>/{a}") == "/&lt;b&gt;/<wbr>{a}"
+    call = {"tags": ["a"], "operationId": "b", "summary": "c", "parameters": [], "responses": {}}
+    document = {"info": {"version": "1"}, "paths": {"/a/{b}": {"get": call}}, "components": {"schemas": {}}}
+    assert "<code>GET /a/<wbr>{b}</code>" in PAGES.docs(document, 0)

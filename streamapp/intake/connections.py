@@ -1,0 +1,70 @@
+"""What comes before any handler: silence, what is no HTTP, and expectations that nobody meets.
+
+aiohttp answers by itself what it can't read, and logs a traceback for each: whoever sends garbage would fill the disk.
+It waits an hour for a request to come, and as long for the rest of one that began. And it meets `Expect` before any
+middleware, where one that is no text is a 500.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from streamapp.intake.problems import problem_response
+from streamapp.intake.refusal import Refused
+
+__all__ = ["IDLE_S", "Runner", "TheirFault"]
+
+IDLE_S = 75.0  # more than proxies keep connections for, as nginx does for 60
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class TheirFault(logging.Filter):
+    """Lets pass what a client did wrong only where debug messages are wanted."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is logged."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            return True
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
+THEIR_FAULT = TheirFault()
+
+
+class Runner(web.AppRunner):
+    """Serves an application. A connection on which no whole head has come for `idle_s` seconds is closed."""
+
+    def __init__(self, application: web.Application, idle_s: float = IDLE_S) -> None:
+        super().__init__(application, access_log=None, keepalive_timeout=idle_s)
+
+    async def setup(self) -> None:
+        """Begin."""
+        logging.getLogger("aiohttp.server").addFilter(THEIR_FAULT)
+        await super().setup()
+        assert self.server is not None
+        self.server.request_handler = _looked_at(self.server.request_handler)
+
+
+def _looked_at(handler: Handler) -> Handler:
+    """The same, after a look at what the client expects (RFC 9110, 10.1.1), and at how long it says that its body is.
+
+    Two lengths may be read in two ways, by a proxy and by us, and what one takes for a body is a request to the other:
+    such a connection ends (RFC 9112, 6.1 and 11.2). aiohttp refuses most, and not an empty Transfer-Encoding.
+    """
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if {"Transfer-Encoding", "Content-Length"} <= request.headers.keys():
+            response = problem_response(Refused(400, "Transfer-Encoding and Content-Length contradict each other."))
+            response.force_close()
+            return response
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return problem_response(Refused(417, "Expect: 100-continue is all that can be expected.", field="Expect"))
+        return await handler(request)
+
+    return handle
