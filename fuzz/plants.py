@@ -14,7 +14,7 @@ PLANTS: Mapping[str, tuple[Change, ...]] = {
     # one input that nobody thought of
     "raises": (
         Change("intake/jsontext.py", "    value = _load(raw, field, STRICT)\n",
-        "    value = _load(raw, field, STRICT)\n    assert value != []\n"),
+        "    value = _load(raw, field, STRICT)\n    if value == {}:\n        raise KeyError(field)\n"),
     ),
     # 100 kB for each request with a key
     "leaks": (
