@@ -21,7 +21,9 @@ from streamapp.tasks.contract import Document, ItemError, Predictor
 from streamapp.tasks.reading.wire import Embedding, Sentence
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from streamapp.tasks.bert import PackedBert
 
@@ -37,6 +39,10 @@ SHA256: Final = {
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 MAX_TOKENS: Final = 256
+PARTS_PER_LANE: Final = 2
+"""So that a lane which was held up leaves the last part to another."""
+LEAST_TOKENS: Final = 128
+"""A part of fewer is more work to hand over than to compute."""
 AGREEMENT: Final = 0.999
 """The least cosine to float32, for every probe sentence, at which bfloat16 may be used."""
 PROBE: Final = (
@@ -111,6 +117,8 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
         import tokenizers
         import torch
 
+        from streamapp.tasks.lanes import Lanes
+
         folder = model_folder()
         self._tokenizer = tokenizers.Tokenizer.from_buffer(verified(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -118,6 +126,7 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
         self._device = torch.device(device)
         self._plan = Plan.of(Hardware.of(self._device), self.precision)
         self._encoder = self._choose(safetensors.torch.load(verified(folder / "model.safetensors")))
+        self._lanes = Lanes() if self._device.type == "cpu" and torch.get_num_threads() > 1 else None
         logger.info("encoder loaded", extra={"device": device, "precision": str(self._encoder.dtype)})
 
     def prepare(self, item: Sentence, document: Document) -> list[int]:
@@ -135,12 +144,27 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
 
     def predict(self, batch: Sequence[list[int]]) -> Sequence[Embedding | ItemError]:
         """One embedding per sentence."""
-        import numpy as np
-
         if not batch:
             return []
-        rows = self._run(self._encoder, batch).cpu().numpy().astype(np.dtype("<f2"))
-        return [Embedding(vector=row.tobytes()) for row in rows]
+        return [Embedding(vector=row.tobytes()) for row in self._embedded(batch).astype("<f2")]
+
+    def _embedded(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
+        """float32 [sentences, width]: computed as one, or on several cores in parts."""
+        import numpy as np
+
+        from streamapp.tasks.lanes import parts
+
+        if self._lanes is None:
+            return self._rows(batch)
+        pieces = parts([len(ids) for ids in batch], PARTS_PER_LANE * self._lanes.count, LEAST_TOKENS)
+        found = np.concatenate(self._lanes.map(lambda piece: self._rows([batch[index] for index in piece]), pieces))
+        rows = np.empty_like(found)
+        rows[np.concatenate(pieces)] = found
+        return rows
+
+    def _rows(self, batch: Sequence[list[int]]) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = self._run(self._encoder, batch).cpu().numpy()
+        return rows
 
     def _run(self, encoder: PackedBert, batch: Sequence[Sequence[int]]) -> torch.Tensor:
         from streamapp.tasks.bert import PackedBatch

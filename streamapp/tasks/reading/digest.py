@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from streamapp.tasks.contract import ItemError, Predictor, Result
 from streamapp.tasks.reading.select import choose
 from streamapp.tasks.reading.tone import tones
-from streamapp.tasks.reading.wire import Embedding, Sentence
+from streamapp.tasks.reading.wire import Embedding, Sentence, stacked
 
 __all__ = ["ChapterDigest", "Digest", "digest"]
 
@@ -58,7 +58,7 @@ def digest(
         return None
     texts = [sentence.text for sentence, _ in kept]
     numbers = np.array([sentence.chapter for sentence, _ in kept], dtype=np.intp)
-    embeddings = _unit(np.stack([embedding.array() for _, embedding in kept]))
+    embeddings = _unit(stacked([embedding for _, embedding in kept]))
     chosen = choose(texts, [sentence.whole for sentence, _ in kept], numbers, embeddings, count)
     chapters = [
         ChapterDigest(headings[int(number)], int(start), [index for index in chosen if numbers[index] == number])

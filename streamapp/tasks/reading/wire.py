@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["WIDTH", "Embedding", "Sentence"]
+__all__ = ["WIDTH", "Embedding", "Sentence", "stacked"]
 
 WIDTH: Final = 384
 """Components of an embedding."""
@@ -51,3 +52,11 @@ class Embedding(BaseModel):
         import numpy as np
 
         return np.frombuffer(self.vector, dtype="<f2").astype(np.float32)
+
+
+def stacked(embeddings: Sequence[Embedding]) -> NDArray[np.float32]:
+    """Embeddings as float32 [embeddings, 384]: one after the other costs ten times as much."""
+    import numpy as np
+
+    packed = b"".join(embedding.vector for embedding in embeddings)
+    return np.frombuffer(packed, dtype="<f2").astype(np.float32).reshape(len(embeddings), WIDTH)
