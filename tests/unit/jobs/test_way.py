@@ -279,7 +279,7 @@ async def test_a_bad_document_fails_the_job(database: Database) -> None:
     assert len(way.publisher.due) == 2
 
 
-@pytest.mark.parametrize("reason", ["a\0b", "a\ud800b", "x" * 100_000])
+@pytest.mark.parametrize("reason", ["a\0b", "a\ud800b", "x" * 100_000], ids=["NUL", "surrogate", "long"])
 async def test_any_reason_can_be_stored(database: Database, reason: str) -> None:
     """I expect a task that quotes its document in an error to fail its job all the same."""
     way = Way(database, BadDocument(reason))
