@@ -75,7 +75,8 @@ def choose(texts: Sequence[str], whole: Sequence[bool], chapters: Indices, embed
     candidates = np.concatenate(pool)
     step = -(-len(texts) * len(candidates) // SIMILARITIES)
     similar = embeddings[candidates] @ embeddings[::step].T
-    similar *= 1 + OWN_CHAPTER * (chapters[candidates][:, None] == chapters[None, ::step]).astype(np.float32)
+    for number in numbers:
+        similar[np.ix_(chapters[candidates] == number, chapters[::step] == number)] *= 1 + OWN_CHAPTER
     chosen = _greedy(np.maximum(similar, 0, out=similar), chapters[candidates], budgets)
     return sorted(int(candidates[place]) for place in chosen)
 
