@@ -50,7 +50,10 @@ async def follow(client: AsyncClient, job_id: str, screen: Screen, look_s: float
                         step.at(event.data.done, event.data.total)
                     elif isinstance(event.data, PartialEvent):
                         showing.part(event.data)
-            return await client.wait(job_id)
+            job = await client.wait(job_id)
+            if job.status != "succeeded":
+                step.fail()
+            return job
         finally:
             looking.cancel()
 

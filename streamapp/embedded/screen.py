@@ -24,6 +24,9 @@ class Step(Protocol):
     def say(self, detail: str) -> None:
         """What is going on inside."""
 
+    def fail(self) -> None:
+        """It ends without having done what it was for."""
+
 
 class Screen:
     """The console of one `up`."""
@@ -37,15 +40,16 @@ class Screen:
 
     @contextmanager
     def step(self, text: str) -> Iterator[Step]:
-        """Show that it goes on, then that it is done and how long it took. An error leaves no "done"."""
+        """Show that it goes on, then how it ended and how long it took. An error leaves no "done"."""
         began = time.monotonic()
+        step: _Moving | _Plain
         if self._console.is_terminal:
             with self._progress() as progress:
-                yield _Moving(progress, text)
+                yield (step := _Moving(progress, text))
         else:
             self.line(f"… {text}")
-            yield _Plain(self, text)
-        self.line(f"✓ {text} ({time.monotonic() - began:.1f} s)")
+            yield (step := _Plain(self, text))
+        self.line(f"{'✗' if step.failed else '✓'} {text} ({time.monotonic() - began:.1f} s)")
 
     def _progress(self) -> Progress:
         columns = (
@@ -57,7 +61,14 @@ class Screen:
         return Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True)
 
 
-class _Moving:
+class _Ending:
+    failed = False
+
+    def fail(self) -> None:
+        self.failed = True
+
+
+class _Moving(_Ending):
     def __init__(self, progress: Progress, text: str) -> None:
         self._progress, self._text = progress, text
         self._task = progress.add_task(text, total=None, count="")
@@ -69,7 +80,7 @@ class _Moving:
         self._progress.update(self._task, description=f"{self._text}: {detail}")
 
 
-class _Plain:
+class _Plain(_Ending):
     """A line now and then: at the end, and not more often than every few seconds."""
 
     def __init__(self, screen: Screen, text: str) -> None:

@@ -73,12 +73,14 @@ def test_what_is_shown() -> None:
 
 
 def test_without_a_stream() -> None:
-    """It is asked for instead."""
+    """It is asked for instead, and a job that failed is not shown as done."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(404) if request.url.path.endswith("/events") else job("failed", error="It broke.")
 
-    assert follow_it(answer)[0].error == "It broke."
+    found, shown = follow_it(answer)
+    assert found.error == "It broke."
+    assert shown.splitlines()[-1].startswith(f"✗ job {ID} (")
 
 
 @pytest.mark.parametrize(
