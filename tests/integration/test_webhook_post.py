@@ -94,6 +94,7 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "value", "least", "most"),
     [(429, "120", 120, 120), (503, formatdate(time.time() + 900, usegmt=True), 600, 900), (500, "120", 0, 0)],
+    ids=["seconds", "a date", "not with this status"],  # a date in an id would differ from process to process
 )
 async def test_retry_after(status: int, value: str, least: float, most: float) -> None:
     """I expect it to be heard from 429 and 503, as seconds and as a date."""
