@@ -10,6 +10,7 @@ import functools
 import faust
 
 from streamapp import agents, web
+from streamapp.allocator import give_back
 from streamapp.apps import STAND_STILL_S, LifecycleApp, build_or_leave, faust_options, leave_misconfigured, topic
 from streamapp.delivery.dial import Names
 from streamapp.delivery.mail import SmtpMail, parse_smtp_url
@@ -78,6 +79,7 @@ __all__ = ["jobs_app"]
 @functools.cache
 def jobs_app() -> faust.App:
     """The jobs worker: the web views, and the agents that plan, collect and deliver."""
+    give_back()
     return build_or_leave(_jobs_app)
 
 

@@ -1,0 +1,51 @@
+"""Memory that large bodies took is given back: each case in a process of its own, by its resident size."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MANY = """
+import sys
+import threading
+
+import psutil
+
+if sys.argv[1] == "yes":
+    from streamapp.allocator import give_back
+
+    assert give_back()
+
+process = psutil.Process()
+before = process.memory_info().rss
+kept = []
+
+def bodies(count):
+    for number in range(count):
+        body = bytes([number % 250 + 1]) * (4 << 20)
+        other = bytes([number % 250 + 1]) * (3 << 20)
+        kept.append(bytes(5000))  # something small that stays, behind what goes
+        del body, other
+
+bodies(3)
+threads = [threading.Thread(target=bodies, args=(30,)) for _ in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print((process.memory_info().rss - before) >> 20)
+"""
+
+
+def grown_mib(given_back: str) -> int:
+    """How much a process has grown after 500 large bodies that are gone."""
+    ran = subprocess.run([sys.executable, "-c", MANY, given_back], capture_output=True, text=True, check=True)
+    return int(ran.stdout)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is about glibc")
+def test_what_large_bodies_took_is_given_back() -> None:
+    """I expect what stays to be small, and without it to be several bodies: else this would show nothing."""
+    without, given_back = grown_mib("no"), grown_mib("yes")
+    assert without > 12
+    assert given_back < 6
