@@ -84,7 +84,7 @@ def jobs_app() -> faust.App:
 
 
 def _jobs_app(settings: Settings) -> faust.App:
-    registry = load_registry(settings.tasks, settings.only_tasks)
+    registry = load_registry(settings.tasks, settings.only_tasks, settings.chosen_default)
     address = parse_smtp_url(settings.smtp_url or local_smtp_url(settings.home))
     server = SmtpMail(address, settings.mail_timeout_s, settings.mail_concurrency)
     names = TopicNames(settings.topic_prefix)

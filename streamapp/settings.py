@@ -214,6 +214,13 @@ class Settings(BrokerSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("device")
+    @classmethod
+    def _device_of_torch(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|(cuda|xpu|mps)(:\d{1,3})?", value):
+            raise ValueError(f"{value!r} is no device: say auto, cpu, cuda, or cuda:1 for the second one")
+        return value
+
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -239,7 +246,7 @@ class Settings(BrokerSettings):
         if self.database_url and not self.database_url.startswith(
             ("sqlite:///", "postgresql://", "postgresql+psycopg://")
         ):
-            raise ValueError("database_url must begin with sqlite:/// or postgresql://")
+            raise ValueError("STREAMAPP_DATABASE_URL must begin with sqlite:/// or postgresql://")
         if self.database_url.startswith("postgresql") and self.broker and not self.blob_url:
             raise ValueError(
                 "with PostgreSQL and a broker of its own, blob_url must say where every worker finds documents"
@@ -269,6 +276,11 @@ class Settings(BrokerSettings):
                 f"STREAMAPP_TOPIC_DAYS ({self.topic_days:g} days): the messages of a job must outlive it"
             )
         return self
+
+    @property
+    def chosen_default(self) -> str:
+        """The default task, if somebody chose it; empty otherwise: who runs other tasks alone need not care."""
+        return self.default_task if "default_task" in self.model_fields_set else ""
 
     @property
     def store_url(self) -> str:

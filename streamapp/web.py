@@ -91,6 +91,11 @@ def _sending(routes: list[Route]) -> set[tuple[str, str]]:
 class _View(View):
     """Faust's view without its sensors, which nobody reads: they cost as much as routing does."""
 
+    def get_methods(self) -> set[str]:
+        """What it answers: HEAD only where there is something to GET, which Faust takes for granted."""
+        methods = super().get_methods()
+        return methods if "GET" in methods else methods - {"HEAD"}
+
     async def dispatch(self, request: Any) -> Any:
         """Call what answers the request's method."""
         try:

@@ -86,7 +86,10 @@ class Environment:
         else:
             yield [*uv, *exact, "-r", str(lock)]
         # setuptools comes from the lock: an isolated build would fetch one that is in no lock
-        yield [*uv, "--quiet", "--no-deps", "--no-build-isolation", "--editable", str(self.root)]
+        # compat: by a path, since what setuptools hooks in instead comes after the folder that a script is started in,
+        # and there a clone of this name would pass for the package
+        mode = ["--config-setting", "editable_mode=compat"]
+        yield [*uv, "--quiet", "--no-deps", "--no-build-isolation", *mode, "--editable", str(self.root)]
 
     def build(self) -> None:
         """Make it so. Raises `InstallError`."""

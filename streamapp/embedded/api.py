@@ -8,7 +8,7 @@ import httpx
 
 from streamapp.embedded import StartError
 
-__all__ = ["Api", "base_url"]
+__all__ = ["Api", "KeyNeeded", "base_url"]
 
 Json = dict[str, Any]
 
@@ -17,6 +17,10 @@ def base_url(host: str, port: int) -> str:
     """How this machine reaches a server that listens on host:port."""
     local = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
     return f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+
+
+class KeyNeeded(StartError):
+    """The worker asks for a key, and none was given, or another one is needed."""
 
 
 class Api:
@@ -71,6 +75,8 @@ class Api:
             response = await self._client.get("/v1/jobs", params={"limit": 100})
             answer = response.raise_for_status().json()
         except httpx.HTTPStatusError as error:
+            if response.status_code in (401, 403):
+                raise KeyNeeded(f"Keys are asked for here, so its jobs are not counted: {_detail(response)}") from error
             raise StartError(f"The worker does not list its jobs: {_detail(response)}") from error
         except httpx.HTTPError as error:
             raise StartError(f"The worker can't list its jobs: {type(error).__name__}.") from error

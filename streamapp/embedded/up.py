@@ -15,7 +15,7 @@ from typing import NoReturn
 import click
 
 from streamapp.embedded import StartError, processes
-from streamapp.embedded.api import Api, base_url
+from streamapp.embedded.api import Api, KeyNeeded, base_url
 from streamapp.embedded.broker import Broker, answers
 from streamapp.embedded.checks import check
 from streamapp.embedded.child import Child
@@ -117,7 +117,8 @@ class Up:
         from streamapp.tasks.registry import load_registry
 
         with self._screen.step("Topics"):
-            registry = await asyncio.to_thread(load_registry, settings.tasks, settings.only_tasks)
+            wanted = settings.tasks, settings.only_tasks, settings.chosen_default
+            registry = await asyncio.to_thread(load_registry, *wanted)
             await self._watch.during(topics.provision(settings, registry.predictors))
 
     async def _start_mailbox(self) -> str:
@@ -142,6 +143,7 @@ class Up:
     async def _greet(self, api: Api) -> None:
         """The first job on a first start, how many jobs there are on a later one; then the addresses."""
         settings, mailbox = self._settings, self._mailbox
+        with_key = bool(settings.api_key)
         try:
             if TASK not in (settings.only_tasks or (TASK,)):
                 self._screen.line(
@@ -152,6 +154,9 @@ class Up:
             else:
                 count, more = await api.count_jobs()
                 self._screen.line(f"It knows {count}{' jobs and more' if more else ' job' if count == 1 else ' jobs'}.")
+        except KeyNeeded as error:
+            with_key = True
+            self._screen.line(str(error))
         except StartError as error:
             click.echo(f"streamapp: {error}", err=True)  # everything is up, and its pages may show why
         self._screen.line()
@@ -161,7 +166,7 @@ class Up:
         if self._broker is not None:
             self._screen.line(f"The broker      {self._broker.address} (STREAMAPP_BROKER for other commands)")
         self._screen.line(f"The logs        {settings.home / 'logs'}")
-        line = curl_line(settings.link_base, settings.mail_to, settings.default_task, with_key=bool(settings.api_key))
+        line = curl_line(settings.link_base, settings.mail_to, settings.default_task, with_key=with_key)
         self._screen.line(f"The next job    {line}")
         self._is_up = True
         self._screen.line("Ctrl-C stops everything.")

@@ -54,7 +54,7 @@ def blueprint(settings: Settings | None = None, name: str = "streamapp") -> flas
     Raises `ConfigurationError` when they are wrong, or do not say enough.
     """
     settings = _checked(settings or load_settings())
-    registry = load_registry(settings.tasks, settings.only_tasks)
+    registry = load_registry(settings.tasks, settings.only_tasks, settings.chosen_default)
     desks = PerProcess(lambda: _desk(settings, registry))
     cors = Cors(settings.cors_origins)
     made = flask.Blueprint(name, __name__)

@@ -70,12 +70,15 @@ def as_refused(request: Asked, error: Exception) -> tuple[Refused, dict[str, str
     if isinstance(error, Refused):
         return error, error.headers
     if isinstance(error, StoreUnavailable):
-        logger.error("the store can't be used: %s", error)
+        logger.error("%s", error)
         detail = "The store can't be used right now; nothing was accepted. Try again."
         return Refused(503, detail, retry_after_s=STORE_RETRY_S), {}
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        limit = request.client_max_size
-        return Refused(413, f"The body is larger than {limit} bytes after decompression.", field="body"), {}
+        most = request.client_max_size
+        detail = (
+            f"The body is larger than {most} bytes after decompression. A large document goes in a form, or by itself."
+        )
+        return Refused(413, detail, field="body"), {}
     if isinstance(error, web.HTTPException):
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return Refused(error.status, _words(error.status, request)), allowed

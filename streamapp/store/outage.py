@@ -13,6 +13,9 @@ from streamapp.errors import StoreUnavailable
 __all__ = ["as_unavailable", "is_outage"]
 
 
+NO_FILE = "unable to open database file"  # SQLite's words
+
+
 def is_outage(error: BaseException) -> bool:
     """Whether the database can't be used right now: away, locked, full, read-only (also after a failover), damaged."""
     ours = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -27,5 +30,9 @@ def as_unavailable() -> Iterator[None]:
     except (DBAPIError, PoolTimeoutError) as error:
         if not is_outage(error):
             raise
-        cause = getattr(error, "orig", None) or error
+        cause = str(getattr(error, "orig", None) or error)
+        if NO_FILE in cause:
+            cause += (
+                ": the folder of STREAMAPP_HOME, or that of STREAMAPP_DATABASE_URL, is not there or may not be read"
+            )
         raise StoreUnavailable(f"the store can't be used: {cause}") from error

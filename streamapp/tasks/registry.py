@@ -87,10 +87,11 @@ def out_type(predictor: type[Predictor[Any, Any, Any]]) -> type[BaseModel]:
     return kind
 
 
-def load_registry(named: Iterable[str] = (), only: Collection[str] = ()) -> Registry:
+def load_registry(named: Iterable[str] = (), only: Collection[str] = (), default: str = "") -> Registry:
     """Load the tasks of installed packages and those in `named` (module:Class); of all these `only` some, if given.
 
-    Raises `ConfigurationError`. Tasks that are left out are not imported.
+    Raises `ConfigurationError`, also where the task that `default` names is none of them. Tasks that are left out are
+    not imported.
     """
     points = [point for point in entry_points(group=GROUP) if not only or point.name in only]
     loaded = [_make(point.name, point.load) for point in points]
@@ -98,6 +99,9 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = ()) -> Regi
     loaded = [task for task in loaded if not only or task.name in only]
     if missing := sorted(set(only) - {task.name for task in loaded}):
         raise ConfigurationError(f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, which no package brings.")
+    if default and default not in {task.name for task in loaded}:
+        there = ", ".join(sorted(task.name for task in loaded))
+        raise ConfigurationError(f"STREAMAPP_DEFAULT_TASK is {default}, and no such task is here; there are {there}.")
     return Registry(loaded)
 
 

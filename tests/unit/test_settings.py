@@ -49,6 +49,7 @@ def test_a_worker_understands_its_log_level(monkeypatch: pytest.MonkeyPatch, lev
         ("STREAMAPP_LOG_LEVEL", "loud", "warning"),
         ("STREAMAPP_MAIL_FROM", "a@b\r\nBcc: c@d", "no line breaks"),
         ("STREAMAPP_TOPIC_PREFIX", "a b", "pattern"),
+        ("STREAMAPP_DEVICE", "gpu", "'gpu' is no device"),
         ("STREAMAPP_CORS_ORIGINS", "*, https://a.example", "stands alone"),
         *(
             ("STREAMAPP_CORS_ORIGINS", f"https://right.example, {origin}", "is no origin as browsers send it")
@@ -84,6 +85,13 @@ def test_what_does_not_go_together_is_said(fields: dict[str, str], said: str) ->
     """The database and what it needs."""
     with pytest.raises(ValueError, match=said):
         Settings(**fields)  # type: ignore[arg-type]
+
+
+def test_a_default_task_counts_once_it_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect the usual one to bind nobody: who runs other tasks alone may not have it."""
+    assert load_settings.__wrapped__().chosen_default == ""
+    monkeypatch.setenv("STREAMAPP_DEFAULT_TASK", "echo")
+    assert load_settings.__wrapped__().chosen_default == "echo"
 
 
 def test_defaults_follow_the_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,13 @@ def test_only_some_are_offered() -> None:
         load_registry([], ["echo", "gone"])
 
 
+def test_a_default_that_is_not_there_is_refused() -> None:
+    """I expect the setting, and which tasks there are."""
+    assert set(load_registry([], ["echo"], "echo")) == {"echo"}
+    with pytest.raises(ConfigurationError, match=r"STREAMAPP_DEFAULT_TASK is gone, .* there are echo"):
+        load_registry([], ["echo"], "gone")
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [

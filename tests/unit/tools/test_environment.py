@@ -53,7 +53,7 @@ def test_every_install_is_by_hash(root: Path) -> None:
     assert uv.endswith("requirements/uv.txt")
     assert "--require-hashes --no-deps -r" in packages
     assert packages.endswith("requirements/run.txt")
-    assert "--no-build-isolation --editable" in project
+    assert "--no-build-isolation --config-setting editable_mode=compat --editable" in project
 
 
 def test_torch_backend_goes_to_uv(root: Path) -> None:
