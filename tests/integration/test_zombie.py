@@ -121,6 +121,7 @@ def _suspend_between_writes(process: psutil.Process, deployment: Deployment) -> 
     """One that is stopped in a write keeps SQLite's lock, and everybody waits until it wakes up or is killed."""
     for _ in range(100):
         process.suspend()
+        until(lambda: _stands_still(process), 10, "all its threads to stop", 0.01)
         with closing(sqlite3.connect(deployment.home / "streamapp.db", timeout=0.5, isolation_level=None)) as store:
             try:
                 store.execute("BEGIN IMMEDIATE").connection.rollback()
@@ -129,6 +130,12 @@ def _suspend_between_writes(process: psutil.Process, deployment: Deployment) -> 
                 process.resume()
         time.sleep(0.1)
     raise AssertionError("it always writes")
+
+
+def _stands_still(process: psutil.Process) -> bool:
+    """Whether each of its threads is stopped: one that runs yet may begin a write after nobody was seen to write."""
+    stats = [stat.read_text() for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 def _speaks(worker: Deployment, ports: set[int]) -> bool:
