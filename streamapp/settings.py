@@ -1,47 +1,35 @@
-"""The environment, read once. Every field says what changing it does; README.md has the same table."""
+"""The environment, read once. Every field says what changing it does; README.md has the same table.
+
+Three groups of fields stand in modules of their own: the broker's, the intake's, and those of deliveries.
+"""
 
 from __future__ import annotations
 
 import difflib
 import functools
-import ipaddress
-import json
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from streamapp.errors import ConfigurationError
 from streamapp.settings_broker import BrokerSettings
+from streamapp.settings_delivery import DeliverySettings
+from streamapp.settings_intake import IntakeSettings
+from streamapp.settings_values import Names
 
 __all__ = ["Settings", "load_settings"]
 
-MiB = 1024 * 1024
 DAY_S = 24 * 3600.0
 PREFIX = "STREAMAPP_"
 ALIKE = 0.75  # of the letters, as difflib counts them
 
 
-def _list(value: Any) -> Any:
-    """A list as people write it: comma separated, or JSON."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"it begins like a JSON list and is none: {error}") from error
-    return [part.strip() for part in value.split(",") if part.strip()]
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list)]
-
-
-class Settings(BrokerSettings):
+class Settings(BrokerSettings, IntakeSettings, DeliverySettings):
     """All settings; each is an environment variable: the field's name in capitals behind ``STREAMAPP_``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
@@ -54,64 +42,6 @@ class Settings(BrokerSettings):
     blob_url: str = Field(
         "", description="Where documents are kept: a file:// or s3:// URL. Empty: the folder `blobs` in the home."
     )
-    smtp_url: str = Field(
-        "",
-        description="smtp://[user:password@]host:port, smtps:// for TLS from the start, ?starttls=require. "
-        "Empty: the local mailbox of `streamapp up`.",
-    )
-    mail_from: str = Field(
-        "streamapp <streamapp@localhost>", description="The From address; its domain is in each Message-ID."
-    )
-    mail_to: str = Field(
-        "reader@localhost", description="The address used by the old intake's path when a body names none."
-    )
-
-    mail_domains: Names = Field(
-        (),
-        description="Domains that a job's e-mail may go to, comma separated; empty: all. STREAMAPP_MAIL_TO always may.",
-    )
-    mail_per_recipient: int = Field(
-        0, ge=0, description="E-mails to one address that jobs of all tenants may ask for in an hour; 0: any number."
-    )
-    mail_per_tenant: int = Field(
-        0, ge=0, description="E-mails that the jobs of one tenant may ask for in an hour; 0: any number."
-    )
-
-    web_host: str = Field("127.0.0.1", description="The address that the web views listen on.")
-    web_port: int = Field(6066, ge=1, le=65535, description="Their port.")
-    public_url: str = Field(
-        "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
-    )
-    keys: Literal["auto", "required", "off", "off-and-anyone-may-use-this"] = Field(
-        "auto",
-        description="Whether API keys are asked for. auto: as soon as there is one, and always where others may "
-        "reach STREAMAPP_WEB_HOST. required: always. off: never, on this machine alone; the longer words: anywhere.",
-    )
-    api_key: str = Field("", repr=False, description="The API key that the commands send.")
-    cors_origins: Names = Field(
-        (),
-        description="Origins whose pages may call the API from a browser, comma separated, such as "
-        "https://books.example.org; empty: none; *: any, but none where no key is asked for; cookies never go with it.",
-    )
-    event_streams: int = Field(
-        2000, ge=1, description="Streams of events that a worker has open at most; it answers 503 to more."
-    )
-    max_body_bytes: int = Field(
-        32 * MiB, ge=1024, description="The largest request body, after decompression, but for a document in it."
-    )
-    max_document_bytes: int = Field(
-        1024 * MiB,
-        ge=1024,
-        le=2**31 - 1,
-        description="The largest document in a form or by itself; a compressed one is bounded as other bodies are.",
-    )
-    uploads: int = Field(
-        16, ge=1, le=1000, description="Documents of more than 2 MiB that are received at a time; more get 503."
-    )
-    upload_timeout_s: float = Field(
-        3600.0, gt=0, le=24 * 3600, description="Seconds that a request's body may take; one must keep a pace too."
-    )
-
     topic_prefix: str = Field(
         "streamapp.", pattern=r"^[a-zA-Z0-9._-]*$", description="What each topic's name begins with."
     )
@@ -177,34 +107,6 @@ class Settings(BrokerSettings):
         description="Seconds without any progress after which a worker leaves, to be started again; 0: never. "
         "What may rightly take longer has longer.",
     )
-    mail_concurrency: int = Field(
-        8,
-        ge=1,
-        le=256,
-        description="SMTP conversations at a time in a worker, and so connections; a domain has a quarter or half.",
-    )
-    mail_attempts: int = Field(12, ge=1, le=100, description="Attempts at an e-mail before it is given up.")
-    mail_first_retry_s: float = Field(
-        5.0, gt=0, le=3600, description="Seconds until an e-mail is tried again; each further time twice as long."
-    )
-    mail_timeout_s: float = Field(60.0, gt=0, le=600, description="Seconds that a whole SMTP conversation may take.")
-    in_doubt: Literal["resend", "park"] = Field(
-        "resend",
-        description="What to do with an e-mail whose fate a crash left open: resend (same Message-ID) or park.",
-    )
-    webhook_http: bool = Field(False, description="Webhooks may go to http:// URLs too, unencrypted.")
-    webhook_concurrency: int = Field(
-        16, ge=1, le=256, description="Webhooks that a worker posts at a time; a host has a quarter or half."
-    )
-    webhook_attempts: int = Field(
-        40, ge=1, le=100, description="Attempts at a webhook before it is given up; 40 take about a day."
-    )
-    webhook_first_retry_s: float = Field(
-        5.0, gt=0, le=3600, description="Seconds until a webhook is tried again; each further time twice as long."
-    )
-    webhook_timeout_s: float = Field(
-        20.0, gt=0, le=600, description="Seconds within which a webhook's receiver must have answered."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -221,26 +123,6 @@ class Settings(BrokerSettings):
             raise ValueError(f"{value!r} is no device: say auto, cpu, cuda, or cuda:1 for the second one")
         return value
 
-    @field_validator("cors_origins")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "*" in value and len(value) > 1:
-            raise ValueError("* is any origin, so it stands alone")
-        wrong = [origin for origin in value if origin != "*" and not _is_origin(origin)]
-        if wrong:
-            raise ValueError(
-                f"{wrong[0]!r} is no origin as browsers send it: scheme://host, and :port unless it is the usual one, "
-                "in small letters and with nothing behind, such as https://books.example.org"
-            )
-        return value
-
-    @field_validator("mail_from", "mail_to")
-    @classmethod
-    def _one_line(cls, value: str) -> str:
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError("an address has no line breaks")
-        return value
-
     @model_validator(mode="after")
     def _local_files_for_one_machine(self) -> Settings:
         if self.database_url and not self.database_url.startswith(
@@ -250,15 +132,6 @@ class Settings(BrokerSettings):
         if self.database_url.startswith("postgresql") and self.broker and not self.blob_url:
             raise ValueError(
                 "with PostgreSQL and a broker of its own, blob_url must say where every worker finds documents"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _open_to_this_machine_alone(self) -> Settings:
-        if self.keys == "off" and not self.is_local:
-            raise ValueError(
-                f"STREAMAPP_KEYS=off is for this machine alone, and STREAMAPP_WEB_HOST is {self.web_host!r}; say "
-                "STREAMAPP_KEYS=off-and-anyone-may-use-this if that is wanted"
             )
         return self
 
@@ -300,14 +173,6 @@ class Settings(BrokerSettings):
         return self.blob_url or (self.home / "blobs").as_uri()
 
     @property
-    def is_local(self) -> bool:
-        """Whether the web views listen where this machine alone reaches them."""
-        try:
-            return ipaddress.ip_address(self.web_host).is_loopback
-        except ValueError:
-            return self.web_host == "localhost"
-
-    @property
     def worker_log_level(self) -> str:
         """The log level as Faust's command line calls it."""
         return {"warning": "warn"}.get(self.log_level, self.log_level)
@@ -316,11 +181,6 @@ class Settings(BrokerSettings):
     def mailbox(self) -> Path:
         """The local mailbox, a Maildir."""
         return self.home / "mail"
-
-    @property
-    def link_base(self) -> str:
-        """How users reach the web views, without a slash at the end."""
-        return self.public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
 
 
 @functools.cache
@@ -346,12 +206,6 @@ def _misspelt(environ: Iterable[str]) -> list[tuple[str, str]]:
     ours = sorted(name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX))
     near = {name: difflib.get_close_matches(name, known, 1, ALIKE) for name in ours if name not in known}
     return [(f"{PREFIX}{name}", f"{PREFIX}{found[0]}") for name, found in near.items() if found]
-
-
-def _is_origin(text: str) -> bool:
-    """Whether it is an origin in its one spelling (Fetch, 3.2.1; HTML, "ASCII serialisation of an origin")."""
-    found = re.fullmatch(r"(https?)://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", text)
-    return found is not None and found[2] != {"http": "80", "https": "443"}[found[1]]
 
 
 def _said(location: tuple[int | str, ...], message: str, value: Any) -> str:

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from streamapp.doctor.finding import Finding, aside, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
-from streamapp.settings import MiB, Settings
+from streamapp.settings import Settings
+from streamapp.settings_values import MiB
 from streamapp.store.examine import file_of
 
 __all__ = ["Room", "check_disk", "judged"]

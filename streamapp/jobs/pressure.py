@@ -14,7 +14,8 @@ from pathlib import Path
 
 from streamapp.elsewhere import Elsewhere
 from streamapp.errors import StoreUnavailable
-from streamapp.settings import DAY_S, MiB, Settings
+from streamapp.settings import DAY_S, Settings
+from streamapp.settings_values import MiB
 from streamapp.store.database import Database
 from streamapp.store.pressure import oldest_s
 

@@ -23,7 +23,8 @@ from streamapp.documents.claim import Blobs, ClaimedDocument
 from streamapp.documents.limits import MIB, Limits
 from streamapp.errors import StreamappError, TaskFailed
 from streamapp.jobs.memory import chunk_digest
-from streamapp.settings import MiB, Settings
+from streamapp.settings import Settings
+from streamapp.settings_values import MiB
 from streamapp.store.chunks import NewChunk
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task

@@ -13,7 +13,8 @@ from streamapp.doctor.finding import Finding
 from streamapp.doctor.groups import Group
 from streamapp.doctor.topics import Topic
 from streamapp.kafka.access import Kafka
-from streamapp.settings import MiB, Settings
+from streamapp.settings import Settings
+from streamapp.settings_values import MiB
 from streamapp.topics import DAY_MS, TopicSpec
 
 SPEC = TopicSpec("jobs", 7 * DAY_MS, max_message_bytes=MiB)
