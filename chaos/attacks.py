@@ -85,34 +85,41 @@ class Attacks:
                     await asyncio.wait_for(self._smtp.met.wait(), MEET_S)
             await self._smtp.be("normal")
 
-    async def lock(self, seconds: float) -> None:
-        """Hold the store's write lock from another connection."""
+    async def lock(self, seconds: float, at_work: int = 0) -> bool:
+        """Hold the store's write lock from another connection. False, at once, with fewer chunks on their way."""
         async with self._locking:
-            self.did["store locked"] += 1
             start = time.time()
             try:
-                await asyncio.to_thread(_hold, self._ground, seconds)
+                held = await asyncio.to_thread(_hold, self._ground, seconds, at_work)
             except sqlite3.Error as error:
                 logger.warning("the store could not be locked: %s", error)
-            self._watch.stood("store locked", start)
+                held = not at_work
+            if held:
+                self.did["store locked"] += 1
+                self._watch.stood("store locked", start)
+            return held
 
     async def lock_and_kill(self) -> None:
-        """Kill the worker while everything in work waits for the store: whatever was acknowledged too early is lost."""
-        for _ in range(6):
-            self._load.post("plain", "echo-0")
-        await until(self._at_work, MEET_S, 0.05)
-        lock = asyncio.create_task(self.lock(9.0))
-        await asyncio.sleep(8.0)
+        """Kill the worker while everything in work waits for the store: whatever was acknowledged too early is lost.
+
+        Raises TimeoutError when no chunks were on their way in the moment of the lock: that would show nothing.
+        """
+        end, more = time.monotonic() + MEET_S, 0.0
+        while True:
+            if time.monotonic() > more:
+                more = time.monotonic() + 1.0
+                for _ in range(6):
+                    self._load.post("plain", "echo-0")
+            lock = asyncio.create_task(self.lock(9.0, AT_WORK))
+            if not (await asyncio.wait({lock}, timeout=8.0))[0]:
+                break
+            if not lock.result() and time.monotonic() > end:
+                raise TimeoutError("no chunks were on their way when the store was locked")
+            await asyncio.sleep(0.05)
         await self.kill_now("worker")
         await lock
         self._watch.time_from_now("worker")
         await self._watch.recovered(RECOVERY_S)
-
-    def _at_work(self) -> bool:
-        """Whether chunks are on their way: their results will come while the store is locked."""
-        with suppress(sqlite3.Error):
-            return int(self._ground.rows(FLYING)[0][0]) >= AT_WORK
-        return False
 
     async def kill_now(self, who: str) -> None:
         """kill -9 without waiting for a recovery."""
@@ -186,8 +193,12 @@ CROWD = 40  # twice as many as run at a time
 ALREADY_READ = "excerpt-0"  # the second time at the latest; an echo is never remembered
 
 
-def _hold(ground: Ground, seconds: float) -> None:
+def _hold(ground: Ground, seconds: float, at_work: int) -> bool:
+    """Hold it, unless fewer chunks are on their way: their results come while the store is locked."""
     with closing(sqlite3.connect(ground.database, timeout=5.0, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
+        held = not at_work or int(connection.execute(FLYING).fetchone()[0]) >= at_work
+        if held:
+            time.sleep(seconds)
         connection.execute("ROLLBACK")
+        return held
