@@ -16,7 +16,7 @@ import obstore
 from streamapp.documents.claim import BLOB, Blobs
 from streamapp.errors import StoreUnavailable
 
-__all__ = ["FAILURES", "LOCAL_PART_BYTES", "PARTS", "PART_BYTES", "Spool", "left_behind", "unkept"]
+__all__ = ["FAILURES", "PARTS", "Spool", "left_behind", "unkept"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,10 @@ class Spool:
         self._blobs = blobs
         self._path = path
         size = PART_BYTES if blobs.folder is None else LOCAL_PART_BYTES
-        self._writer: Any = obstore.open_writer_async(blobs.store, path, buffer_size=size, max_concurrency=PARTS)
+        self._writer = self._open(size)
+
+    def _open(self, part_bytes: int) -> Any:
+        return obstore.open_writer_async(self._blobs.store, self._path, buffer_size=part_bytes, max_concurrency=PARTS)
 
     async def write(self, piece: bytes) -> None:
         """Add to it. Raises `StoreUnavailable`."""

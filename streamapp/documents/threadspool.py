@@ -7,8 +7,8 @@ from typing import Any
 
 import obstore
 
-from streamapp.documents.claim import BLOB, Blobs
-from streamapp.documents.spool import FAILURES, LOCAL_PART_BYTES, PART_BYTES, PARTS, Spool, left_behind, unkept
+from streamapp.documents.claim import BLOB
+from streamapp.documents.spool import FAILURES, PARTS, Spool, left_behind, unkept
 
 __all__ = ["ThreadSpool"]
 
@@ -16,11 +16,8 @@ __all__ = ["ThreadSpool"]
 class ThreadSpool(Spool):
     """One document. What is awaited of it has been done when it is awaited."""
 
-    def __init__(self, blobs: Blobs, path: str) -> None:
-        self._blobs = blobs
-        self._path = path
-        size = PART_BYTES if blobs.folder is None else LOCAL_PART_BYTES
-        self._writer: Any = obstore.open_writer(blobs.store, path, buffer_size=size, max_concurrency=PARTS)
+    def _open(self, part_bytes: int) -> Any:
+        return obstore.open_writer(self._blobs.store, self._path, buffer_size=part_bytes, max_concurrency=PARTS)
 
     async def write(self, piece: bytes) -> None:
         """Add to it. Raises `StoreUnavailable`."""

@@ -20,7 +20,6 @@ from contextlib import suppress
 from typing import Any
 
 from streamapp.errors import StoreUnavailable, StreamappError
-from streamapp.identity import Run
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.lost import LostAndFound
 from streamapp.jobs.progress import Progress
@@ -123,7 +122,7 @@ class Sweeper:
         if self._reducing:
             return
         for row in await self._database.read(complete_steps, grace_s, LIMIT):
-            reduce = self._collector.reduce(Run(row.tenant, row.id, row.run), row.step)
+            reduce = self._collector.reduce(run_of(row), row.step)
             task = asyncio.create_task(_guarded(f"reducing {row.id}", reduce), name=f"reduce {row.id}")
             self._reducing.add(task)
             task.add_done_callback(self._reducing.discard)
@@ -139,7 +138,7 @@ class Sweeper:
 
     async def _end_overdue(self) -> None:
         for row in await self._database.read(jobs.overdue, self._job_timeout_s, LIMIT):
-            run = Run(row.tenant, row.id, row.run)
+            run = run_of(row)
             if row.late:
                 await self._progress.expire(run)
             else:

@@ -111,14 +111,18 @@ class Broker:
         return [Place(3, 100 + number) for number in range(len(records))]
 
 
+def publishing(database: Database, monkeypatch: pytest.MonkeyPatch) -> tuple[Broker, Publisher]:
+    """A publisher of jobs, and what it sends to."""
+    broker, names = Broker(), TopicNames("t.")
+    monkeypatch.setattr(publish, "send_acked", broker.send_acked)
+    return broker, Publisher(database, {names.inference: cast(TopicT, None)}, names)
+
+
 async def test_what_is_being_published_is_not_published_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I expect a job that the broker takes long for to be left to the one who is at it, until that is over."""
-    broker = Broker()
-    monkeypatch.setattr(publish, "send_acked", broker.send_acked)
-    names = TopicNames("t.")
-    publisher = Publisher(database, {names.inference: cast(TopicT, None)}, names)
+    broker, publisher = publishing(database, monkeypatch)
     one, other = reserved(database), reserved(database)
     first = asyncio.create_task(publisher.jobs([one]))
     await asyncio.sleep(0.05)
@@ -139,10 +143,7 @@ async def test_what_was_noted_while_the_relay_read_is_not_published_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """I expect a job that the relay read before its note was written to be sent once."""
-    broker = Broker()
-    monkeypatch.setattr(publish, "send_acked", broker.send_acked)
-    names = TopicNames("t.")
-    publisher = Publisher(database, {names.inference: cast(TopicT, None)}, names)
+    broker, publisher = publishing(database, monkeypatch)
     one = reserved(database)
     first = asyncio.create_task(publisher.jobs([one]))
     await asyncio.sleep(0.05)
