@@ -72,6 +72,7 @@ class Publisher:
         self._room = room
         self.partitions: Mapping[str, int] = {}
         self._in_work: set[Hashable] = set()
+        self._readings: dict[int, set[Hashable]] = {}  # what was in work at any time since each began
         self._expect = expect
         self._due = Together(self._deliveries)
 
@@ -120,18 +121,24 @@ class Publisher:
                 await self._database.note(outbox.deliveries_published, sent, there)
 
     async def left(self, read: Awaitable[Sequence[Row]], key: Callable[[Row], Hashable]) -> list[Row]:
-        """Rows of the outbox, without those that were being published when the reading began.
+        """Rows of the outbox, without those that were being published while they were read.
 
         Their note may stand by the time the rows are here, and those would still say that they are unpublished.
         """
-        busy = frozenset(self._in_work)
-        return [row for row in await read if key(row) not in busy]
+        busy = set(self._in_work)
+        self._readings[id(busy)] = busy
+        try:
+            rows = await read
+        finally:
+            del self._readings[id(busy)]
+        return [row for row in rows if key(row) not in busy]
 
     @contextmanager
     def _taking(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
         """Those of these that no other call is publishing; none else does until the end of this."""
         mine = [key for key in keys if key not in self._in_work]
-        self._in_work.update(mine)
+        for busy in (self._in_work, *self._readings.values()):
+            busy.update(mine)
         try:
             yield mine
         finally:

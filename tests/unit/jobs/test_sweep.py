@@ -160,6 +160,28 @@ async def test_what_was_noted_while_the_relay_read_is_not_published_again(
     assert row_of(database, jobs, id=one.job).published_at is not None
 
 
+async def test_what_was_published_while_the_relay_read_is_not_published_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I expect a job whose publication began after the relay's reading, and ended before it, to be sent once."""
+    broker, publisher = publishing(database, monkeypatch)
+    one = reserved(database)
+    broker.gate.set()
+
+    async def read_early() -> Sequence[Any]:
+        rows = await database.read(outbox.unpublished_jobs, 0.0, 10)
+        await publisher.jobs([one])
+        return rows
+
+    left = await publisher.left(read_early(), publish.run_of)
+    await publisher.jobs([publish.run_of(row) for row in left])
+    assert broker.sent == 1
+    broker.away = True
+    await publisher.jobs([other := reserved(database)])
+    again = await publisher.left(database.read(outbox.unpublished_jobs, 0.0, 10), publish.run_of)
+    assert [publish.run_of(row) for row in again] == [other]
+
+
 async def test_deliveries_that_come_together_are_published_together(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
