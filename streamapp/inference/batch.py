@@ -1,12 +1,18 @@
 """Which items compute together: a pure decision.
 
-A batch holds as much as the predictor's budget allows. It begins with the item that has waited longest, so that nothing
-starves, and is filled with those whose cost is closest to it, because items of like length waste least on padding. An
-item under suspicion is always a batch of its own.
+A batch holds as much as the predictor's budget allows, and what it begins with takes turns. One begins with the chunk
+that has least left to do, so that a short job waits for the batch that computes and not for whole chunks of books; the
+next with the item that has waited longest, so that nothing starves. Both are filled with items whose cost is closest,
+because those of like length waste least on padding. An item under suspicion is always a batch of its own.
+
+Source: Schrage, A Proof of the Optimality of the Shortest Remaining Processing Time Discipline (1968), for the former.
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,8 +50,11 @@ class Fit:
         return min(before, self.fitted)
 
 
-def choose(waiting: Sequence[Pending], budget: int) -> list[Pending]:
-    """The next batch out of `waiting` (oldest first): at least the oldest, and what fits beside it in the budget."""
+def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -> list[Pending]:
+    """The next batch out of `waiting` (oldest first): what it begins with, and what fits beside that in the budget.
+
+    It begins with the oldest item or, where `smallest` is set, with the items of the chunk that has least left to do.
+    """
     if not waiting:
         return []
     oldest = waiting[0]
@@ -54,21 +63,33 @@ def choose(waiting: Sequence[Pending], budget: int) -> list[Pending]:
     waiting = [entry for entry in waiting if not entry.alone]
     if sum(entry.cost for entry in waiting) <= budget:
         return list(waiting)
-    ranked = sorted(waiting, key=lambda entry: entry.cost)
-    low = high = next(index for index, entry in enumerate(ranked) if entry is oldest)
-    spent = oldest.cost
+    first = _of_the_smallest(waiting, budget) if smallest else [oldest]
+    begun = set(map(id, first))
+    return first + _beside(first, [entry for entry in waiting if id(entry) not in begun], budget)
+
+
+def _of_the_smallest(waiting: Sequence[Pending], budget: int) -> list[Pending]:
+    """What fits of the chunk that waits with the least cost: one item at least."""
+    left: dict[int, int] = {}
+    for entry in waiting:
+        left[id(entry.chunk)] = left.get(id(entry.chunk), 0) + entry.cost
+    smallest = min(left, key=left.__getitem__)
+    mine = [entry for entry in waiting if id(entry.chunk) == smallest]
+    spent = itertools.accumulate(entry.cost for entry in mine)
+    return [entry for entry, cost in zip(mine, spent, strict=True) if cost <= budget] or mine[:1]
+
+
+def _beside(first: Sequence[Pending], others: Sequence[Pending], budget: int) -> list[Pending]:
+    """Those whose cost is closest to that of the first, for as long as the budget holds them all."""
+    centre, spent = first[0].cost, sum(entry.cost for entry in first)
+    ranked = sorted(others, key=lambda entry: entry.cost)
+    low = high = bisect.bisect_left(ranked, centre, key=lambda entry: entry.cost)  # what is chosen: low to high
     while True:
-        below = ranked[low - 1] if low > 0 else None
-        above = ranked[high + 1] if high + 1 < len(ranked) else None
-        fits_below = below is not None and spent + below.cost <= budget
-        fits_above = above is not None and spent + above.cost <= budget
-        if (
-            above is not None
-            and fits_above
-            and not (below is not None and fits_below and oldest.cost - below.cost < above.cost - oldest.cost)
-        ):
-            high, spent = high + 1, spent + above.cost
-        elif below is not None and fits_below:
-            low, spent = low - 1, spent + below.cost
+        below = centre - ranked[low - 1].cost if low > 0 else math.inf
+        above = ranked[high].cost - centre if high < len(ranked) else math.inf
+        if above <= below and above < math.inf and spent + ranked[high].cost <= budget:
+            high, spent = high + 1, spent + ranked[high].cost
+        elif below < math.inf and spent + ranked[low - 1].cost <= budget:
+            low, spent = low - 1, spent + ranked[low - 1].cost
         else:
-            return ranked[low : high + 1]
+            return ranked[low:high]

@@ -152,12 +152,14 @@ class Engine:
         self._arrived.set()
 
     async def _run(self) -> None:
+        smallest = True
         while True:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
             self._waiting = self._wanted(self._waiting)
-            batch = choose(self._waiting, self._budget)
+            batch = choose(self._waiting, self._budget, smallest=smallest)
+            smallest = not smallest
             if not batch:
                 continue
             chosen = set(map(id, batch))

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from streamapp.inference.batch import Pending, choose
 
 
-def waiting(*costs: int) -> list[Pending]:
-    """Prepared items, oldest first."""
-    return [Pending(ready=place, cost=cost, chunk=None, place=place) for place, cost in enumerate(costs)]
+def waiting(*costs: int, chunk: str = "") -> list[Pending]:
+    """Prepared items of one chunk, oldest first."""
+    return [Pending(ready=place, cost=cost, chunk=chunk, place=place) for place, cost in enumerate(costs)]
 
 
 def costs(batch: list[Pending]) -> list[int]:
@@ -64,6 +64,35 @@ def test_any_batch(given_costs: list[int], budget: int) -> None:
     for side in ([e.cost for e in rest if e.cost >= high], [e.cost for e in rest if e.cost <= low]):
         nearest = min(side, key=lambda cost: min(abs(cost - low), abs(cost - high)), default=None)
         assert nearest is None or spent + nearest > budget
+
+
+def test_the_smallest_chunk_begins_the_batch() -> None:
+    """I expect all of its items though they are the newest, then those closest in cost to its first."""
+    book, short = waiting(9, 9, 9, 5, 6, chunk="book"), waiting(5, 2, chunk="short")
+    assert costs(choose(book + short, 20, smallest=True)) == [2, 5, 5, 6]
+    assert costs(choose(book + short, 20)) == [9, 9]
+
+
+def test_a_smallest_chunk_beyond_the_budget() -> None:
+    """I expect as many of its items as the budget holds, in their order, and one at least."""
+    book, short = waiting(30, 30, chunk="book"), waiting(7, 9, 8, chunk="short")
+    assert choose(book + short, 16, smallest=True) == short[:2]
+    assert choose(book + short, 5, smallest=True) == short[:1]
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=9), min_size=1, max_size=5), st.integers(1, 30))
+def test_any_batch_of_the_smallest(chunks: list[list[int]], budget: int) -> None:
+    """I expect its first item in it, nothing twice, the budget held, and what is closest left out only if too large."""
+    entries = [entry for number, chunk in enumerate(chunks) for entry in waiting(*chunk, chunk=str(number))]
+    batch = choose(entries, budget, smallest=True)
+    spent = sum(entry.cost for entry in batch)
+    first = min(range(len(chunks)), key=lambda number: sum(chunks[number]))
+    assert next(entry for entry in entries if entry.chunk == str(first)) in batch
+    assert len(set(map(id, batch))) == len(batch)
+    assert spent <= budget or len(batch) == 1
+    rest = [entry.cost for entry in entries if entry not in batch and entry.chunk != str(first)]
+    closest = min(rest, key=lambda cost: (abs(cost - batch[0].cost), cost), default=budget)
+    assert spent + closest > budget
 
 
 @given(st.lists(st.integers(1, 10), min_size=1, max_size=40), st.integers(1, 30))

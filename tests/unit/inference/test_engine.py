@@ -111,16 +111,29 @@ async def test_items_are_prepared_while_the_model_computes(engine: Engine, predi
     await asyncio.gather(first, second)
 
 
-async def test_the_oldest_goes_first(engine: Engine, predictor: WordPredictor) -> None:
-    """I expect a long item to be computed before shorter ones that came after it."""
+async def test_the_oldest_waits_for_one_batch_of_smaller_chunks(engine: Engine, predictor: WordPredictor) -> None:
+    """I expect a long item to be in the second batch at the latest, however many small chunks came after it."""
     first = await blocked(engine, predictor)
     long = asyncio.create_task(engine.compute(chunk("eighteen-letters-x")))
     await all_prepared(predictor, 2)
-    short = [asyncio.create_task(engine.compute(chunk("abcde"))) for _ in range(8)]
-    await all_prepared(predictor, 10)
+    short = [asyncio.create_task(engine.compute(chunk("abcde"))) for _ in range(16)]
+    await all_prepared(predictor, 18)
     predictor.gate.set()
     await asyncio.gather(first, long, *short)
-    assert "eighteen-letters-x" in predictor.batches[1]
+    assert any("eighteen-letters-x" in batch for batch in predictor.batches[1:3])
+
+
+async def test_a_small_chunk_passes_a_large_one(engine: Engine, predictor: WordPredictor) -> None:
+    """I expect a chunk of one item to be back before one of many that came before it."""
+    first = await blocked(engine, predictor)
+    book = asyncio.create_task(engine.compute(chunk(*["eighteen-letters-x"] * 9)))
+    await all_prepared(predictor, 10)
+    short = asyncio.create_task(engine.compute(chunk("abcde")))
+    await all_prepared(predictor, 11)
+    predictor.gate.set()
+    await asyncio.gather(first, short)
+    assert not book.done()
+    assert await book == out(*["EIGHTEEN-LETTERS-X"] * 9)
 
 
 async def test_the_bad_item_is_found(engine: Engine, predictor: WordPredictor) -> None:
