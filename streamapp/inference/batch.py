@@ -2,8 +2,9 @@
 
 A batch holds as much as the predictor's budget allows, and what it begins with takes turns. One begins with the chunk
 that has least left to do, so that a short job waits for the batch that computes and not for whole chunks of books; the
-next with the item that has waited longest, so that nothing starves. Both are filled with items whose cost is closest,
-because those of like length waste least on padding. An item under suspicion is always a batch of its own.
+next with the item that has waited longest, so that nothing starves. Mostly there is room for both. The rest is filled
+with items whose cost is closest, because those of like length waste least on padding. An item under suspicion is always
+a batch of its own.
 
 Source: Schrage, A Proof of the Optimality of the Shortest Remaining Processing Time Discipline (1968), for the former.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Fit", "Pending", "choose"]
+
+RIDER = 2  # a chunk that takes no more than this part of the budget rides along with the oldest item
 
 
 @dataclass(slots=True, eq=False)
@@ -53,7 +56,8 @@ class Fit:
 def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -> list[Pending]:
     """The next batch out of `waiting` (oldest first): what it begins with, and what fits beside that in the budget.
 
-    It begins with the oldest item or, where `smallest` is set, with the items of the chunk that has least left to do.
+    It begins with the oldest item or, where `smallest` is set, with the chunk that has least left to do; the other of
+    the two rides along where there is room for it.
     """
     if not waiting:
         return []
@@ -61,11 +65,15 @@ def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -
     if oldest.alone:
         return [oldest]
     waiting = [entry for entry in waiting if not entry.alone]
-    if sum(entry.cost for entry in waiting) <= budget:
+    if _cost(waiting) <= budget:
         return list(waiting)
-    first = _of_the_smallest(waiting, budget) if smallest else [oldest]
-    begun = set(map(id, first))
-    return first + _beside(first, [entry for entry in waiting if id(entry) not in begun], budget)
+    small = _of_the_smallest(waiting, budget)
+    first, rider = (small, [oldest]) if smallest else ([oldest], small if _cost(small) <= budget / RIDER else [])
+    begun = list({id(entry): entry for entry in (*first, *rider)}.values())
+    if _cost(begun) > budget:
+        begun = first
+    taken = set(map(id, begun))
+    return begun + _beside(begun, [entry for entry in waiting if id(entry) not in taken], budget)
 
 
 def _of_the_smallest(waiting: Sequence[Pending], budget: int) -> list[Pending]:
@@ -79,9 +87,13 @@ def _of_the_smallest(waiting: Sequence[Pending], budget: int) -> list[Pending]:
     return [entry for entry, cost in zip(mine, spent, strict=True) if cost <= budget] or mine[:1]
 
 
+def _cost(entries: Iterable[Pending]) -> int:
+    return sum(entry.cost for entry in entries)
+
+
 def _beside(first: Sequence[Pending], others: Sequence[Pending], budget: int) -> list[Pending]:
     """Those whose cost is closest to that of the first, for as long as the budget holds them all."""
-    centre, spent = first[0].cost, sum(entry.cost for entry in first)
+    centre, spent = first[0].cost, _cost(first)
     ranked = sorted(others, key=lambda entry: entry.cost)
     low = high = bisect.bisect_left(ranked, centre, key=lambda entry: entry.cost)  # what is chosen: low to high
     while True:

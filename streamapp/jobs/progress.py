@@ -144,6 +144,7 @@ class Progress:
 
         async def call(_: Sequence[None]) -> None:
             rows = await self._database.note(_take_off, predictor, self.windows)
+            self.windows.flown(predictor, (row.size for row in rows))
             await self._publisher.chunks(rows)
 
         if predictor not in self._credits:
@@ -168,7 +169,8 @@ def _storable(reason: str) -> str:
 
 def _take_off(connection: Connection, predictor: str, windows: Windows) -> list[AnyRow]:
     lanes = max(1, workers.count(connection))
-    return credits.take_off(connection, predictor, lanes * CREDITS_PER_WORKER, windows.small(predictor, lanes))
+    given, small = lanes * CREDITS_PER_WORKER, windows.small(predictor, lanes)
+    return credits.take_off(connection, predictor, given, small, windows.full(predictor))
 
 
 def _finish(connection: Connection, run: Run, step: int | None, report: Report) -> list[Due]:

@@ -13,6 +13,7 @@ delay and not loss as what tells.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from streamapp.store.credits import Small
 
@@ -24,11 +25,20 @@ QUICK_S, LATE_S = 0.25, 1.0
 
 
 class Windows:
-    """A window for each predictor, in chunks for each model worker. A full chunk has `chunk_items` items."""
+    """A window for each predictor, in chunks for each model worker. No chunk has more than `chunk_items` items."""
 
     def __init__(self, chunk_items: int) -> None:
         self._items = CREDITS_PER_WORKER * chunk_items
         self._width: defaultdict[str, int] = defaultdict(lambda: CREDITS_PER_WORKER)
+        self._full: defaultdict[str, int] = defaultdict(lambda: 1)
+
+    def full(self, predictor: str) -> int:
+        """The items of its largest chunk so far: where items are large, bytes bound a chunk, and not their number."""
+        return self._full[predictor]
+
+    def flown(self, predictor: str, sizes: Iterable[int]) -> None:
+        """Note the items of chunks that were given credits."""
+        self._full[predictor] = max((self._full[predictor], *sizes))
 
     def small(self, predictor: str, workers: int) -> Small:
         """The room beyond the credits, for that many model workers."""

@@ -2,7 +2,7 @@
 
 The number of chunks that fly is counted from the chunks' own rows each time, never kept beside them, so a credit can't
 be lost or made: a result, a cancel or an end frees it by being written. Who is next is stride scheduling: the tenant,
-then within it the job, that was served least so far, each chunk counting inversely to the weight.
+then within it the job, that was served least so far, each chunk counting by its items and inversely to the weight.
 
 Within a tenant every other credit is for the smallest newcomer, a job of which nothing has flown yet, if one waits: so
 a short job waits for a chunk or two and not for one of each of fifty books. The credits between go by the passes alone:
@@ -60,8 +60,13 @@ class _Waiting:
     new: bool
 
 
-def take_off(connection: Connection, predictor: str, credits: int, small: Small = NO_MORE) -> list[AnyRow]:
-    """Give free credits to the chunks that are due. Returns their rows joined with their jobs', for publishing."""
+def take_off(
+    connection: Connection, predictor: str, credits: int, small: Small = NO_MORE, full: int = 1
+) -> list[AnyRow]:
+    """Give free credits to the chunks that are due. Returns their rows joined with their jobs', for publishing.
+
+    A chunk of `full` items or more counts as one; a smaller one as much less as it is smaller.
+    """
     if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes,
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))  # and of whatever predictor, both write `served`
     air = _Air(credits, small, *flights.in_the_air(connection, predictor))
@@ -80,10 +85,10 @@ def take_off(connection: Connection, predictor: str, credits: int, small: Small 
         if not air.takes(row.size):
             break  # who is next waits for its room, and nobody slips by
         chosen.append(row)
-        owner = owners[next_one.run.tenant]
-        owner.served += 1 / owner.weight
+        owner, cost = owners[next_one.run.tenant], min(1.0, row.size / full)
+        owner.served += cost / owner.weight
         owner.turn = 1 - owner.turn
-        next_one.served += 1 / next_one.weight
+        next_one.served += cost / next_one.weight
         next_one.new = False
         served[next_one.run] = next_one.served
     flights.fly(connection, chosen, served)

@@ -88,20 +88,27 @@ class _State:
         """Whether every credit is given, and more would be."""
         return any(row.waiting for row in self.active)
 
-    def through_s(self, moment: float | None, rate: float) -> float:
-        """Seconds until what flies since that moment or longer is computed; None: until all of it is.
+    def through_s(self, moment: float | None, size: float, rate: float) -> float:
+        """Seconds until that many items which fly since that moment are computed; None: until they would be begun with.
 
-        What is computed just now was begun with at the last result, and when every credit is given, that gave one.
+        What is computed just now was begun with at the last result, and when every credit is given, that gave one. But
+        who passes others may do so in a batch that brings no result: only how long ago it came is known of that.
         """
         if not self.queue:
             return 0.0
-        given = [each.at for each in self.queue if not each.newcomer] if self.full else []
-        since = max(given) if given else min(each.at for each in self.queue)
-        whole = sum(each.size for each in self.queue)
-        items = sum(each.size for each in self.queue if moment is None or each.at <= moment + TOGETHER_S)
-        items = min(whole, max(1, round(items / BATCH)) * BATCH)  # of the oldest chunk a part may be computed already
-        least = min(items, BATCH) / 4 / rate  # it is not done, or it would not be here
+        before = [each.size for each in self.queue if moment is None or each.at <= moment + TOGETHER_S]
+        passing = (1 + math.ceil(max(sum(each for each in before if each <= size), 1) / BATCH)) * BATCH
+        items = min(sum(each.size for each in self.queue), max(1, round(sum(before) / BATCH)) * BATCH)
+        since = self._since()
+        if passing <= items:  # the smallest is in the next batch: see streamapp.inference.batch
+            items, since = passing, since if moment is None else moment
+        least = min(items, BATCH) / 8 / rate  # it is not done, or it would not be here
         return max(least, items / rate - max(0.0, self.now - since))
+
+    def _since(self) -> float:
+        """When the batch that is computed now was begun with, probably."""
+        given = [each.at for each in self.queue if not each.newcomer] if self.full else []
+        return max(given) if given else min(each.at for each in self.queue)
 
     def turns_s(self) -> dict[Key, float]:
         """Seconds of others' work that gets credits before a newcomer's first."""
@@ -220,9 +227,9 @@ def _eta_s(state: _State, row: AnyRow, usual: Usual, span: Span, turn_s: float) 
     left = row.total - row.done if row.status == "running" else usual.items or 0.0
     flying = state.flying.get(key)
     if flying is not None and flying.items >= left:
-        return _rounded(state.through_s(flying.last, state.rate) + usual.rest_s)
+        return _rounded(state.through_s(flying.last, flying.items, state.rate) + usual.rest_s)
     after = BATCH if state.full else min(left, BATCH)  # it is computed together with others
-    seconds = max(turn_s, span.end_s) + state.through_s(None, state.rate) + after / state.rate
+    seconds = max(turn_s, span.end_s) + state.through_s(None, left, state.rate) + after / state.rate
     if row.status == "queued":
         seconds += max(0.0, usual.plan_s - (state.now - row.created_at)) if not span.start_s else usual.plan_s
     return _rounded(seconds + usual.rest_s)

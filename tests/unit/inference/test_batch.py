@@ -66,11 +66,24 @@ def test_any_batch(given_costs: list[int], budget: int) -> None:
         assert nearest is None or spent + nearest > budget
 
 
-def test_the_smallest_chunk_begins_the_batch() -> None:
-    """I expect all of its items though they are the newest, then those closest in cost to its first."""
-    book, short = waiting(9, 9, 9, 5, 6, chunk="book"), waiting(5, 2, chunk="short")
+def test_a_small_chunk_and_the_oldest_item_go_together() -> None:
+    """I expect both whoever begins, though the small one is the newest, and then those closest in cost to the first."""
+    book, short = waiting(9, 9, 8, 5, 6, chunk="book"), waiting(5, 2, chunk="short")
+    assert choose(book + short, 25, smallest=True) == [*short, book[0], book[3]]
+    assert choose(book + short, 25) == [book[0], *short, book[1]]
+
+
+def test_where_there_is_no_room_for_both_they_take_turns() -> None:
+    """I expect the smallest chunk's items and what is like them, or the oldest item and what is like that."""
+    book, short = waiting(17, 9, 9, 5, 6, chunk="book"), waiting(5, 2, chunk="short")
     assert costs(choose(book + short, 20, smallest=True)) == [2, 5, 5, 6]
-    assert costs(choose(book + short, 20)) == [9, 9]
+    assert choose(book + short, 20) == book[:1]
+
+
+def test_what_takes_more_than_half_of_a_batch_rides_with_nobody() -> None:
+    """I expect a chunk of a book's size to leave the batch to what is like its oldest item."""
+    book, another = waiting(9, 9, 9, 9, 9, chunk="book"), waiting(2, 3, 4, 5, chunk="another")
+    assert costs(choose(book + another, 27)) == [9, 9, 9]
 
 
 def test_a_smallest_chunk_beyond_the_budget() -> None:

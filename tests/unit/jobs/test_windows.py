@@ -38,3 +38,13 @@ def test_what_comes_back_late_halves_it_down_to_the_credits() -> None:
     for _ in range(10):
         windows.back("model", LATE_S * 2)
     assert windows.small("model", 1) == AT_FIRST
+
+
+def test_the_largest_chunk_so_far_is_a_full_one() -> None:
+    """I expect the largest of all that have flown, for each predictor, and one item before there was any."""
+    windows = Windows(ITEMS)
+    assert windows.full("model") == 1
+    windows.flown("model", [3, 40, 12])
+    windows.flown("model", [5])
+    windows.flown("model", [])
+    assert (windows.full("model"), windows.full("other")) == (40, 1)

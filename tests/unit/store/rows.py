@@ -58,10 +58,10 @@ def key(run: Run, chunk: int, step: int = 0, predictor: str = "model") -> ChunkK
 
 
 def fly(
-    database: Database, credits_: int, predictor: str = "model", small: credits.Small = credits.NO_MORE
+    database: Database, credits_: int, predictor: str = "model", small: credits.Small = credits.NO_MORE, full: int = 1
 ) -> list[AnyRow]:
     """Give out credits until that many chunks fly, and small ones beyond that."""
-    return database.write_sync(credits.take_off, predictor, credits_, small)
+    return database.write_sync(credits.take_off, predictor, credits_, small, full)
 
 
 def land(database: Database, rows: Sequence[AnyRow]) -> None:

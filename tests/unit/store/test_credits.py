@@ -21,11 +21,11 @@ from tests.unit.store.rows import fly, land, put, reserved, row_of, rows_of, run
 CREDITS = 4
 
 
-def flown(database: Database, rounds: int, at_a_time: int = 1, predictor: str = "model") -> list[AnyRow]:
+def flown(database: Database, rounds: int, at_a_time: int = 1, predictor: str = "model", full: int = 1) -> list[AnyRow]:
     """The chunks that got credits in that many rounds, each of which lands what it let fly."""
     taken: list[AnyRow] = []
     for _ in range(rounds):
-        rows = fly(database, at_a_time, predictor)
+        rows = fly(database, at_a_time, predictor, full=full)
         land(database, rows)
         taken.extend(rows)
     return taken
@@ -137,6 +137,16 @@ def test_tenants_share_by_weight_and_not_by_jobs(database: Database) -> None:
     put(database, tenants, {"tenant": "one"}, weight=3.0)
     taken = Counter(row.tenant for row in flown(database, 60))
     assert taken["one"] == pytest.approx(45, abs=2)
+
+
+def test_tenants_share_by_items_and_not_by_chunks(database: Database) -> None:
+    """I expect a tenant with chunks of a quarter of a full one to get four for each that the other gets."""
+    for tenant, items in (("books", 64), ("letters", 16)):
+        assert database.write_sync(begin_step, reserved(database, tenant), None, 0, some_chunks(300, size=items))
+    taken = Counter(row.tenant for row in flown(database, 100, full=64))
+    assert taken["letters"] == pytest.approx(80, abs=2)
+    taken = Counter(row.tenant for row in flown(database, 60, full=8))
+    assert taken["letters"] == pytest.approx(30, abs=2), "both are full and more"
 
 
 def test_who_comes_back_owes_nothing(database: Database) -> None:

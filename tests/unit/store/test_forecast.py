@@ -7,7 +7,7 @@ import itertools
 import random
 import shutil
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
 from streamapp.identity import Run
+from streamapp.inference.batch import Pending, choose
 from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
@@ -38,6 +39,7 @@ START = 1_700_000_000.0
 RATE = 300.0  # items a second
 BEAT_S = 2.0
 BATCH = 64  # items
+TRIP_S = 0.01  # over Kafka
 
 
 class World:
@@ -49,8 +51,9 @@ class World:
         self.now = START
         self.events: list[tuple[float, int, Callable[[], None]]] = []
         self.order, self.names = itertools.count(), itertools.count()
-        self.queue: list[Any] = []
-        self.busy = False
+        self.waiting: list[Pending] = []
+        self.left: Counter[Any] = Counter()  # items of each chunk
+        self.busy = self.smallest = False
         self.items, self.seconds = 0, 0.0
         self.cost: dict[str, float] = {}
         self.lives: dict[str, tuple[str, float, float]] = {}
@@ -81,23 +84,40 @@ class World:
         self.top_up()
 
     def top_up(self) -> None:
-        """Free credits are given."""
-        self.queue += fly(self.database, CREDITS_PER_WORKER)
-        if self.queue and not self.busy:
-            self.busy = True
-            fit = 1  # as many whole chunks as the budget of a batch holds
-            while sum(row.size for row in self.queue[: fit + 1]) <= BATCH and fit < len(self.queue):
-                fit += 1
-            batch, self.queue = self.queue[:fit], self.queue[fit:]
-            seconds = 0.01 + sum(row.size * self.cost[row.job] for row in batch) / RATE
+        """Free credits are given, and chunks are on their way."""
+        if rows := fly(self.database, CREDITS_PER_WORKER, full=BATCH):
+            self.at(self.now + TRIP_S, lambda: self.arrived(rows))
+
+    def arrived(self, rows: list[Any]) -> None:
+        """Chunks are at the model worker."""
+        for row in rows:
+            self.left[row] = row.size
+            self.waiting += [Pending(None, 1, row, place) for place in range(row.size)]
+        if not self.busy:
+            self.compute()
+
+    def compute(self) -> None:
+        """The next batch, chosen as the engine does."""
+        self.busy, self.smallest = bool(self.waiting), not self.smallest
+        batch = choose(self.waiting, BATCH, smallest=self.smallest)
+        chosen = set(map(id, batch))
+        self.waiting = [entry for entry in self.waiting if id(entry) not in chosen]
+        if batch:
+            seconds = 0.01 + sum(self.cost[entry.chunk.job] for entry in batch) / RATE
             self.at(self.now + seconds, lambda: self.computed(batch, seconds))
 
-    def computed(self, batch: list[Any], seconds: float) -> None:
-        """A batch is computed, and its results are stored."""
-        self.busy = False
-        self.items, self.seconds = self.items + sum(row.size for row in batch), self.seconds + seconds
-        land(self.database, batch)
-        for run in sorted({Run(row.tenant, row.job, row.run) for row in batch}, key=lambda run: run.job):
+    def computed(self, batch: list[Pending], seconds: float) -> None:
+        """A batch is computed, and the chunks that it completes are on their way back."""
+        self.items, self.seconds = self.items + len(batch), self.seconds + seconds
+        self.left.subtract(entry.chunk for entry in batch)
+        back = [row for row in dict.fromkeys(entry.chunk for entry in batch) if not self.left[row]]
+        self.at(self.now + TRIP_S, lambda: self.back(back))
+        self.compute()
+
+    def back(self, back: list[Any]) -> None:
+        """Results are stored."""
+        land(self.database, back)
+        for run in sorted({Run(row.tenant, row.job, row.run) for row in back}, key=lambda run: run.job):
             row = self.database.read_sync(job_rows.get, run)
             assert row is not None
             if not row.unfinished:
