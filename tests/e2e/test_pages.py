@@ -150,6 +150,31 @@ def test_without_a_script(worker: Deployment) -> None:
         assert (answer.status_code, answer.text.count('class="wrong"')) == (422, 1), wrong
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"json": {"task": {"a": 1}, "text": "x"}},
+        {"json": {"task": "echo", "text": "x", "option.echo": [1], "option.echo.chunk": {"a": 1}}},
+        {"json": {"task": "echo", "text": "x", "within": ["24"]}},
+        {"files": {"task": (None, "echo"), "option.echo": (None, "shown"), "option.echo.chunk": (None, b"\xff")}},
+        {"files": {"task": (None, "echo"), "option.echo": (None, "shown"), "option.echo.chunk": (None, "9" * 5000)}},
+        {"files": {"task": (None, "echo"), "text": (None, "x"), "option": (None, "no such field")}},
+        {
+            "files": {
+                "task": (None, "choosing"),
+                "option.choosing": (None, "s"),
+                "option.choosing.words": (None, "[" * 99999),
+            }
+        },
+    ],
+)
+def test_what_no_browser_sends(worker: Deployment, body: dict[str, Any]) -> None:
+    """I expect a refusal that says why, to people and to programs."""
+    for accept in ("text/html", "application/json"):
+        answer = worker.http.post("/ui/jobs", **body, headers={"Accept": accept})
+        assert answer.status_code in (400, 422), answer.text
+
+
 async def test_no_page_is_wider_than_its_window(page: Page, worker: Deployment) -> None:
     """I expect no page to scroll sideways, however long a file's name is."""
     name = "a_book_with_a_very_long_name_" * 6 + ".txt"
