@@ -13,7 +13,7 @@ from typing import Any
 from streamapp.identity import new_job_id
 from streamapp.intake.asked import Asked
 from streamapp.intake.fields import UNNAMED, from_query, refuse_query, with_document
-from streamapp.intake.form import read_form
+from streamapp.intake.form import nothing_else, read_form
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import Pace, read_whole
 from streamapp.intake.refusal import Refused
@@ -60,18 +60,22 @@ class Bodies:
     total_s: float
     pace: type[Pace] = Pace
 
-    def posted(self, request: Asked, tenant: str, job: str | None = None) -> Posted:
-        """What is posted, for that job or a new one.
+    def posted(
+        self, request: Asked, tenant: str, job: str | None = None, also: Callable[[str], bool] = nothing_else
+    ) -> Posted:
+        """What is posted, for that job or a new one; `also` says which other fields a form may have.
 
         Entering it raises `Refused`, `StoreUnavailable`, and aiohttp's own for a body that is too large or breaks off.
         """
-        return Posted(partial(self._read, request, tenant, job))
+        return Posted(partial(self._read, request, tenant, job, also))
 
     async def whole(self, request: Asked) -> bytes:
         """A body that is small enough to be held. Raises as entering does."""
         return await read_whole(request, self.total_s, self.pace)
 
-    async def _read(self, request: Asked, tenant: str, job: str | None, posted: Posted) -> None:
+    async def _read(
+        self, request: Asked, tenant: str, job: str | None, also: Callable[[str], bool], posted: Posted
+    ) -> None:
         kind = request.content_type
         if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
             check_encoding(request)
@@ -91,7 +95,7 @@ class Bodies:
         if not form:
             posted.fields = await self._document(request, posted.upload)
             return
-        posted.fields, found = await read_form(request, self.pace(self.total_s), posted.upload)
+        posted.fields, found = await read_form(request, self.pace(self.total_s), posted.upload, also)
         if not found:
             posted.upload = None  # nothing was ever in it
 

@@ -17,7 +17,7 @@ ALL_SCOPES: frozenset[Scope] = frozenset(("submit", "read", "admin"))
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A tenant, the scopes of its key, and the key's id; None where no keys are asked for.
+    """A tenant, the scopes of its key, and the key's id and name; None where no keys are asked for.
 
     `per_minute` requests it may send to a worker, and no more jobs while `active_jobs` of its tenant have not ended.
     """
@@ -27,6 +27,7 @@ class Caller:
     key: str | None = None
     per_minute: int | None = None
     active_jobs: int | None = None
+    name: str | None = None
 
     @property
     def is_operator(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import BodyPartReader, web
@@ -13,15 +13,23 @@ from streamapp.intake.pace import Pace
 from streamapp.intake.refusal import Refused
 from streamapp.intake.upload import Upload
 
-__all__ = ["FIELDS", "read_form"]
+__all__ = ["FIELDS", "nothing_else", "read_form"]
 
 FIELDS = ("task", "text", "name", "email", "webhook", "deadline", "media_type", *JSON_FIELDS)
 AT_A_TIME = 64 * 1024
 
 
-async def read_form(request: Asked, pace: Pace, upload: Upload) -> tuple[dict[str, Any], bool]:
-    """The fields, and whether there was a file, which `upload` has then. Raises `Refused`, and aiohttp's own for fields
-    that are too large together.
+def nothing_else(name: str) -> bool:
+    """No field but those of a job."""
+    return False
+
+
+async def read_form(
+    request: Asked, pace: Pace, upload: Upload, also: Callable[[str], bool] = nothing_else
+) -> tuple[dict[str, Any], bool]:
+    """The fields, and whether there was a file, which `upload` has then; `also` says which others are taken, as text.
+
+    Raises `Refused`, and aiohttp's own for fields that are too large together.
     """
     fields: dict[str, Any] = {}
     names: set[str] = set()
@@ -39,7 +47,7 @@ async def read_form(request: Asked, pace: Pace, upload: Upload) -> tuple[dict[st
         else:
             content = await _held(part, pace, left)
             left -= len(content)
-            _take(fields, name, content)
+            _take(fields, name, content, also)
     if about is not None:
         with_document(fields, upload, *about)
     return fields, about is not None
@@ -84,8 +92,8 @@ async def _held(part: BodyPartReader, pace: Pace, most: int) -> bytes:
     return bytes(content)
 
 
-def _take(fields: dict[str, Any], name: str, content: bytes) -> None:
-    if name not in FIELDS:
+def _take(fields: dict[str, Any], name: str, content: bytes, also: Callable[[str], bool]) -> None:
+    if name not in FIELDS and not also(name):
         there = ", ".join(("file", *FIELDS))
         detail = f"There is no such field; there are {there}. A task's parameters go into params, as a JSON object."
         raise Refused(422, detail, field=name)

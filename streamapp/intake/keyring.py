@@ -145,7 +145,7 @@ class Keyring:
 
     def _entry(self, row: AnyRow, now: float) -> _Entry:
         scopes = cast("frozenset[Scope]", frozenset(row.scopes.split()))
-        caller = Caller(row.tenant, scopes, row.login_of or row.id, row.per_minute, row.active_jobs)
+        caller = Caller(row.tenant, scopes, row.login_of or row.id, row.per_minute, row.active_jobs, row.name)
         return _Entry(row.hash, caller, row.login_of is not None, now, now)
 
     async def note_use(self) -> None:

@@ -30,8 +30,12 @@ class LoginViews:
     link_base: str
 
     async def show(self, request: web.Request) -> web.Response:
-        """GET /login."""
-        return html(self.pages.login("/", is_in=COOKIE in request.cookies))
+        """GET /login: the form; to whoever is logged in, as whom; and on to the jobs where no key is asked for."""
+        if not self.keyring.required:
+            raise web.HTTPSeeOther("/")
+        login = request.cookies.get(COOKIE)
+        caller = await self.keyring.find(login, login=True) if login else None
+        return html(self.pages.login("/", caller=caller))
 
     async def log_in(self, request: web.Request) -> web.Response:
         """POST /login: the cookie, if the key is one, and on to the page that was asked for."""

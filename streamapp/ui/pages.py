@@ -15,9 +15,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from streamapp.resources import FieldProblem, JobList, JobResource, NotificationList, Overview, Problem, TaskResource
+from streamapp.intake.caller import LOCAL, Caller
+from streamapp.resources import JobList, JobResource, NotificationList, Overview, Problem, TaskResource
 from streamapp.ui import files, words
-from streamapp.ui.reference import breakable, reference
+from streamapp.ui.chosen import DEADLINES, is_option
+from streamapp.ui.marks import marks
+from streamapp.ui.options import options, shown
+from streamapp.ui.reference import breakable, coded, reference
 
 __all__ = ["CONTENT_SECURITY_POLICY", "Pages", "assets"]
 
@@ -27,8 +31,6 @@ CONTENT_SECURITY_POLICY = (
 )
 
 MEDIA_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
-
-FIELDS = {"task": "task", "text": "text", "document": "file", "file": "file", "media_type": "file", "email": "email"}
 
 
 @functools.cache
@@ -50,12 +52,15 @@ def _asset(name: str) -> str:
 
 
 class Pages:
-    """All pages. Construct one and keep it: the templates are compiled then and not at a request."""
+    """All pages. Construct one and keep it: the templates are compiled then and not at a request.
+
+    The `caller` of a page is who sees it: what it may not do is not offered.
+    """
 
     def __init__(self, max_body_bytes: int | None = None, asks_keys: Callable[[], bool] = lambda: False) -> None:
         """Compile the templates. `max_body_bytes` is the most of a document that is let in, when given.
 
-        `asks_keys`: whether a key is asked for now; then there is a way to the page where one logs in and out.
+        `asks_keys`: whether a key is asked for now; then the navigation says as whom one is logged in.
         """
         self._environment = Environment(
             loader=PackageLoader("streamapp.ui"),
@@ -66,16 +71,29 @@ class Pages:
             auto_reload=False,
         )
         self._environment.filters.update(
-            words.FILTERS, kinds=files.kinds, accept=files.accept, most=files.most, breakable=breakable
+            words.FILTERS,
+            kinds=files.kinds,
+            accept=files.accept,
+            most=files.most,
+            breakable=breakable,
+            coded=coded,
+            options=options,
+            shown=shown,
         )
+        self._environment.tests["option"] = is_option
         self._environment.globals.update(
-            asset=_asset, active=words.ACTIVE, unsettled=words.UNSETTLED, limit=max_body_bytes, asks_keys=asks_keys
+            asset=_asset,
+            active=words.ACTIVE,
+            unsettled=words.UNSETTLED,
+            limit=max_body_bytes,
+            asks_keys=asks_keys,
+            deadlines=DEADLINES,
         )
         for name in self._environment.list_templates():
             self._environment.get_template(name)
 
-    def _render(self, page: str, unread: int, **values: object) -> str:
-        return self._environment.get_template(f"{page}.html").render(page=page, unread=unread, **values)
+    def _render(self, page: str, unread: int, caller: Caller, **values: object) -> str:
+        return self._environment.get_template(f"{page}.html").render(page=page, unread=unread, caller=caller, **values)
 
     def home(
         self,
@@ -84,42 +102,41 @@ class Pages:
         unread: int,
         error: Problem | None = None,
         form: Mapping[str, str] | None = None,
+        caller: Caller = LOCAL,
     ) -> str:
         """Send a book, and the jobs with their progress.
 
         The first of `tasks` is preselected. With an `error` the fields that it names are marked, and `form` (task,
-        text, email as they were sent) fills them again.
+        text, email and options as they were sent) fills them again.
         """
-        marked: dict[str, list[str]] = {}
-        unmarked: list[FieldProblem] = []
-        for each in error.errors if error else ():
-            if field := FIELDS.get(each.field.split(".")[0]):
-                marked.setdefault(field, []).append(each.detail)
-            else:
-                unmarked.append(each)
-        shown = {"error": error, "form": form or {}, "marked": marked, "unmarked": unmarked}
-        return self._render("home", unread, jobs=jobs, tasks=tasks, **shown)
+        sent = form or {}
+        marked, unmarked = marks(error, next((task for task in tasks if task.name == sent.get("task")), None))
+        shown = {"error": error, "form": sent, "marked": marked, "unmarked": unmarked}
+        return self._render("home", unread, caller, jobs=jobs, tasks=tasks, **shown)
 
-    def job(self, job: JobResource, unread: int) -> str:
-        """One job: how far it is, or what came of it and where that was delivered."""
-        return self._render("job", unread, job=job)
+    def job(self, job: JobResource, unread: int, caller: Caller = LOCAL, *, partial: bool = True) -> str:
+        """One job: how far it is, or what came of it and where that was delivered.
 
-    def inbox(self, notices: NotificationList) -> str:
+        `partial`: its task makes a report of what there is, so that a job without a result may lead to that.
+        """
+        return self._render("job", unread, caller, job=job, partial=partial)
+
+    def inbox(self, notices: NotificationList, caller: Caller = LOCAL) -> str:
         """The platform's inbox, newest first."""
-        return self._render("inbox", notices.unread, notices=notices)
+        return self._render("inbox", notices.unread, caller, notices=notices)
 
-    def agents(self, overview: Overview, unread: int) -> str:
+    def agents(self, overview: Overview, unread: int, caller: Caller = LOCAL) -> str:
         """What runs, how far behind it is and how fast it goes."""
-        return self._render("agents", unread, overview=overview)
+        return self._render("agents", unread, caller, overview=overview)
 
-    def docs(self, document: Mapping[str, Any], unread: int) -> str:
+    def docs(self, document: Mapping[str, Any], unread: int, caller: Caller = LOCAL) -> str:
         """The API, for people who write programs for it."""
-        return self._render("docs", unread, reference=reference(document))
+        return self._render("docs", unread, caller, reference=reference(document))
 
-    def login(self, after: str, problem: Problem | None = None, *, is_in: bool = False) -> str:
-        """Where one logs in, and then comes to the page `after`; and out, if one `is_in`."""
-        return self._render("login", 0, after=after, problem=problem, is_in=is_in)
+    def login(self, after: str, problem: Problem | None = None, caller: Caller | None = None) -> str:
+        """Where one logs in, and then comes to the page `after`; and out, if one is in as `caller`."""
+        return self._render("login", 0, caller or LOCAL, after=after, problem=problem)
 
-    def problem(self, problem: Problem, unread: int) -> str:
+    def problem(self, problem: Problem, unread: int, caller: Caller = LOCAL) -> str:
         """A request that could not be served."""
-        return self._render("problem", unread, problem=problem)
+        return self._render("problem", unread, caller, problem=problem)

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-__all__ = ["CallEntry", "FieldRow", "Reference", "SchemaEntry", "breakable", "reference"]
+__all__ = ["CallEntry", "FieldRow", "Reference", "SchemaEntry", "breakable", "coded", "reference"]
 
 Document = Mapping[str, Any]
 BETWEEN = re.compile(r"/(?={)|(?<=})/")  # a parameter and what stands beside it
+CODE = re.compile(r"`([^`]+)`")
 REF = "$ref"
 
 
@@ -76,6 +77,12 @@ def reference(document: Document) -> Reference:
 def breakable(path: str) -> Markup:
     """The path, which may be broken before and behind a parameter, so that it is not broken within one."""
     return Markup("<wbr>").join(_pieces(path))
+
+
+def coded(words: str) -> Markup:
+    """The words, with what stands between backticks as code: the description has Markdown there."""
+    parts = CODE.split(words)  # every other one stood between two
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _pieces(path: str) -> Iterator[str]:

@@ -9,14 +9,16 @@ from typing import Any
 
 from aiohttp import web
 
-from streamapp.intake.caller import caller_of
+from streamapp.intake.caller import CALLER, LOCAL, caller_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
 from streamapp.intake.submission import parse_submission
-from streamapp.resources import Problem
+from streamapp.resources import Problem, TaskResource
 from streamapp.store import inbox
+from streamapp.tasks.contract import Step
+from streamapp.ui.chosen import as_fields, is_option
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
 
 __all__ = ["PageViews", "html"]
@@ -46,18 +48,19 @@ class PageViews:
         """POST /ui/jobs: accept the form and show the job; or the form again, with what is wrong."""
         self._refuse_other_sites(request)
         tenant = caller_of(request).tenant
-        async with self.api.bodies.posted(request, tenant) as posted:
+        async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
-                submission = parse_submission(posted.fields)
+                submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
-                kept = {name: value for name, value in posted.fields.items() if name in ("task", "text", "email")}
-                return await self._home(request, refused.problem, kept)
+                return await self._home(request, refused.problem, _kept(posted.fields))
         raise web.HTTPSeeOther(f"/jobs/{made.row.id}")
 
     async def job(self, request: web.Request, job_id: str) -> web.Response:
         """GET /jobs/{id}."""
-        return html(self.pages.job(await self.api.job(caller_of(request).tenant, job_id), await self._unread(request)))
+        caller = caller_of(request)
+        job, unread = await self.api.job(caller.tenant, job_id), await self._unread(request)
+        return html(self.pages.job(job, unread, caller, partial=self._makes_partials(job.task)))
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
@@ -73,7 +76,7 @@ class PageViews:
 
     async def inbox(self, request: web.Request) -> web.Response:
         """GET /inbox."""
-        return html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN)))
+        return html(self.pages.inbox(await self.api.page_of_notifications(request, SHOWN), caller_of(request)))
 
     async def read(self, request: web.Request, line: str) -> web.Response:
         """POST /ui/notifications/{id}/read."""
@@ -83,13 +86,14 @@ class PageViews:
 
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
-        return html(self.pages.agents(await self.api.insight.overview(), await self._unread(request)))
+        overview = await self.api.insight.overview()
+        return html(self.pages.agents(overview, await self._unread(request), caller_of(request)))
 
     def docs(self, document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
         """GET /docs: `document` is the API's OpenAPI description."""
 
         async def handler(request: web.Request) -> web.Response:
-            return html(self.pages.docs(document, await self._unread(request)))
+            return html(self.pages.docs(document, await self._unread(request), caller_of(request)))
 
         return handler
 
@@ -106,21 +110,39 @@ class PageViews:
         if problem.status == HTTPStatus.UNAUTHORIZED:
             after = request.path_qs if request.method == "GET" else "/"
             return html(self.pages.login(after), problem.status)
-        return html(self.pages.problem(problem, 0), problem.status)
+        return html(self.pages.problem(problem, 0, request.get(CALLER, LOCAL)), problem.status)
 
     async def _home(
         self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
     ) -> web.Response:
         jobs = await self.api.page_of_jobs(request, SHOWN)
-        tasks = task_resources(self.api.registry, self.api.settings.default_task)
-        page = self.pages.home(jobs, tasks, await self._unread(request), problem, form)
+        page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller_of(request))
         return html(page, problem.status if problem else 200)
+
+    def _makes_partials(self, name: str) -> bool:
+        task = self.api.registry.get(name)
+        return task is not None and any(type(step).partial is not Step.partial for step in task.steps)
+
+    def _tasks(self) -> list[TaskResource]:
+        return task_resources(self.api.registry, self.api.settings.default_task)
+
+    def _task(self, name: object) -> TaskResource | None:
+        return next((task for task in self._tasks() if task.name == name), None)
 
     def _refuse_other_sites(self, request: web.Request) -> None:
         refuse_other_sites(request, self.api.settings.link_base)
 
     async def _unread(self, request: web.Request) -> int:
         return await self.api.database.read(inbox.unread, caller_of(request).tenant)
+
+
+def _kept(fields: Mapping[str, Any]) -> dict[str, str]:
+    """What fills the form again: all but the file, which browsers do not take back."""
+    return {
+        name: value
+        for name, value in fields.items()
+        if isinstance(value, str) and (name in ("task", "text", "email") or is_option(name))
+    }
 
 
 def html(page: str, status: int = 200) -> web.Response:

@@ -247,9 +247,20 @@
   function sending() {
     const form = find("[data-send]");
     if (!form) return;
-    const button = find("button", form);
+    const button = find("button[type=submit]", form);
     const file = find("#file", form);
     const drop = find("[data-drop]", form);
+    const choose = () => {
+      const chosen = find("[name=task]:checked", form)?.value;
+      for (const each of all("[data-options]", form)) {
+        each.hidden = each.disabled = each.dataset.options !== chosen;
+        find("legend", each).hidden = true; // without this script all are there, and need to be told apart
+      }
+    };
+    choose();
+    form.noValidate = false; // what is wrong is said at once, and in a place that can be seen
+    form.addEventListener("invalid", (event) => event.target.closest("details")?.setAttribute("open", ""), true);
+    form.addEventListener("change", choose);
     form.addEventListener("submit", () => {
       button.disabled = true;
       button.textContent = "Sending…";
@@ -257,6 +268,7 @@
     addEventListener("pageshow", () => {
       button.disabled = false;
       button.textContent = "Send";
+      choose(); // a browser that comes back to the page has filled the form as it was
     });
     for (const kind of ["dragover", "dragleave", "drop"]) {
       drop.addEventListener(kind, (event) => {

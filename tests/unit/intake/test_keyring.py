@@ -73,7 +73,7 @@ async def test_a_key_in_use_costs_no_query(database: Database, clock: Clock) -> 
 
     for _ in range(10):
         for _ in range(100):
-            assert await keyring.find(key) == Caller("anna", frozenset({"read"}), identity)
+            assert await keyring.find(key) == Caller("anna", frozenset({"read"}), identity, name="a key")
         clock.now += module.EVERY_S
         await keyring.refresh()
 
@@ -146,7 +146,7 @@ async def test_logins(database: Database, clock: Clock) -> None:
     assert first is not None
     assert second is not None
 
-    assert await keyring.find(first, login=True) == Caller("anna", frozenset({"read"}), identity)
+    assert await keyring.find(first, login=True) == Caller("anna", frozenset({"read"}), identity, name="a key")
     assert await keyring.find(first) is None
     assert await keyring.find(key, login=True) is None
     assert await keyring.log_in(first) is None

@@ -30,7 +30,7 @@ class Clock:
         return self.now
 
 
-def caller(tenant: str = "anna", key: str = "k", **limits: int) -> Caller:
+def caller(tenant: str = "anna", key: str = "k", **limits: Any) -> Caller:
     """Who has a key with these limits."""
     return Caller(tenant, frozenset({"submit"}), key, **limits)
 

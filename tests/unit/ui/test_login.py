@@ -7,6 +7,8 @@ from typing import Any, cast
 
 import pytest
 
+from streamapp.intake.access import COOKIE
+from streamapp.intake.caller import Caller
 from streamapp.intake.keyring import Keyring
 from streamapp.ui.login import LoginViews
 from streamapp.ui.pages import Pages
@@ -16,16 +18,25 @@ KIND = "application/x-www-form-urlencoded"
 
 
 class OneKey:
-    """A keyring that knows the key `right`."""
+    """A keyring that knows the key `right`, and the login `a-login`."""
+
+    def __init__(self, *, required: bool = True) -> None:
+        """`required`: keys are asked for."""
+        self.required = required
 
     async def log_in(self, key: str) -> str | None:
         """The login."""
         return "a-login" if key == "right" else None
 
+    async def find(self, key: str, *, login: bool = False) -> Caller | None:
+        """Anna, who is logged in."""
+        return Caller("anna", frozenset(("read",)), "k", name="laptop") if login and key == "a-login" else None
 
-def views() -> LoginViews:
+
+def views(*, required: bool = True) -> LoginViews:
     """The handlers."""
-    return LoginViews(cast(Keyring, OneKey()), Pages(), "http://here")
+    ring = OneKey(required=required)
+    return LoginViews(cast(Keyring, ring), Pages(asks_keys=lambda: required), "http://here")
 
 
 @pytest.mark.parametrize(
@@ -61,3 +72,19 @@ async def test_another_origin(origin: str) -> None:
     async with served(("POST", "/login", views().log_in)) as client:
         answer = await client.post("/login", data=b"key=right", headers={"Content-Type": KIND, "Origin": origin})
         assert answer.status == 403
+
+
+@pytest.mark.parametrize(("login", "said"), [("a-login", "Logged in"), ("an-old-login", "Log in"), ("", "Log in")])
+async def test_who_is_in(login: str, said: str) -> None:
+    """I expect to be told as whom I am logged in, and a login that has ended to be none."""
+    async with served(("GET", "/login", views().show)) as client:
+        page = await (await client.get("/login", headers={"Cookie": f"{COOKIE}={login}"})).text()
+        assert f"<h1>{said}</h1>" in page
+        assert ("laptop" in page, 'name="key"' in page) == (said == "Logged in", said == "Log in")
+
+
+async def test_nothing_to_log_in_to() -> None:
+    """I expect to come to the jobs where no key is asked for."""
+    async with served(("GET", "/login", views(required=False).show)) as client:
+        answer = await client.get("/login", allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, "/")

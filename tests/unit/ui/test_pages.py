@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from streamapp.intake.caller import LOCAL, Caller
 from streamapp.resources import (
     AgentResource,
     DeliveryResource,
@@ -28,9 +30,12 @@ from streamapp.resources import (
 )
 from streamapp.ui import words
 from streamapp.ui.pages import Pages, assets
-from streamapp.ui.reference import breakable
+from streamapp.ui.reference import breakable, coded
 
 PAGES = Pages(max_body_bytes=32 * 1024 * 1024)
+GUARDED = Pages(asks_keys=lambda: True)
+ANNA = Caller("anna", frozenset(("submit", "read")), "key-1", name="laptop")
+CHIEF = Caller("default", frozenset(("submit", "read", "admin")), "key-2", name="operations")
 NOON = datetime(2025, 5, 12, 12, tzinfo=UTC)
 EVIL = "\"'><script>alert(1)</script>{{ 7 * 7 }}"
 VOID = {"meta", "link", "input", "img", "br", "hr", "path", "circle", "rect"}
@@ -127,6 +132,20 @@ def tasks(name: str = "summarize") -> list[TaskResource]:
     ]
 
 
+def choosing(text: str) -> TaskResource:
+    """A task with a parameter of each kind, and that text wherever its author may have written something."""
+    said: dict[str, Any] = {"description": text, "title": text}
+    fields = {
+        f"{text}1": {"type": "integer", "default": 3, "minimum": 1, "maximum": 10} | said,
+        f"{text}2": {"type": "boolean", "default": True} | said,
+        f"{text}3": {"enum": ["a", text, 1, None], "default": text} | said,
+        f"{text}4": {"type": "string", "default": text, "maxLength": 99} | said,
+        f"{text}5": {"type": "array", "default": [text]} | said,
+    }
+    params = {"type": "object", "properties": fields, "required": [f"{text}4"]}
+    return TaskResource(name=text, summary=text, accepts=["text/plain"], params=params)
+
+
 def an_agent(*lags: int, **changes: Any) -> AgentResource:
     """An agent with these lags."""
     parts = [PartitionResource(partition=n, committed=5, end=5 + lag, lag=lag) for n, lag in enumerate(lags)]
@@ -170,8 +189,19 @@ def everything(text: str) -> dict[str, str]:
     states = ("queued", "running", "succeeded", "failed", "cancelled", "expired")
     listed = [a_job(id=f"{text}{state}", name=text, task=text, status=state, error=text) for state in states]
     form = {"text": text, "email": text, "task": text}
+    fields = [f"params.{text}{number}" for number in range(1, 6)]
+    refused = Problem(
+        title=text, status=422, detail=text, errors=[FieldProblem(field=each, detail=text) for each in fields]
+    )
+    chosen = form | {f"option.{text}": "shown"} | {f"option.{text}.{text}{number}": text for number in range(1, 6)}
+    caller = Caller(text, frozenset(("read", "admin")), "key-1", name=text)
     return {
         "home": PAGES.home(jobs(*listed, cursor=text), tasks(text), 3, problem, form),
+        "home with options": PAGES.home(jobs(), [choosing(text), *tasks()], 0),
+        "home, wrong options": PAGES.home(jobs(), [*tasks(), choosing(text)], 0, refused, chosen),
+        "home to read": GUARDED.home(jobs(), tasks(text), 0, caller=caller),
+        "login": GUARDED.login(f"/{text}", problem),
+        "logged in": GUARDED.login("/", caller=caller),
         "home, other field": PAGES.home(jobs(), tasks(text), 0, other, {}),
         "empty home": PAGES.home(jobs(), [], 0),
         "inbox": PAGES.inbox(
@@ -242,8 +272,10 @@ def test_accessible(name: str) -> None:
     assert [each["lang"] for each in tree.all("html")] == ["en"]
     assert [len(tree.all(tag)) for tag in ("h1", "main", "nav", "title")] == [1, 1, 1, 1]
     assert tree.all("a")[0]["href"] == "#main"
-    for field in tree.all("input", "textarea"):
-        assert field.get("type") == "radio" or field["id"] in labelled
+    for field in tree.all("input", "textarea", "select"):
+        assert field.get("type") in ("radio", "hidden") or field["id"] in labelled
+    levels = [int(tag[1]) for tag, _ in tree.elements if re.fullmatch("h[1-6]", tag)]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert all(each.get("alt") for each in tree.all("img"))
     assert all(each.get("aria-label") for each in tree.all("progress"))
     assert all("aria-hidden" in each or "aria-label" in each for each in tree.all("svg"))
@@ -465,6 +497,99 @@ def test_each_task_says_how_large_a_document_it_takes() -> None:
     html = PAGES.home(jobs(), [small.model_copy(update={"largest": 1_000_000}), any_size], 0)
     assert "takes plain text, at most 1 MB</small>" in html
     assert "takes plain text, at most 33 MB</small>" in html
+
+
+def test_each_option_is_a_field_of_its_kind() -> None:
+    """Folded away, with its bounds, its default and what it means; the browser checks it only with the script."""
+    html = PAGES.home(jobs(), [choosing("n")], 0)
+    tree = Tree(html)
+    fields = {each["name"]: each for each in tree.all("input", "textarea", "select")}
+    assert [each for each in tree.all("details") if each["id"] == "options"] == [{"class": "options", "id": "options"}]
+    number = fields["option.n.n1"]
+    assert (number["type"], number["min"], number["max"], number["value"]) == ("number", "1", "10", "3")
+    assert (fields["option.n.n2"]["type"], "checked" in fields["option.n.n2"]) == ("checkbox", True)
+    assert [each["value"] for each in tree.all("option")[:4]] == ['"a"', '"n"', "1", "null"]
+    assert [each["value"] for each in tree.all("option") if "selected" in each] == ['"n"']
+    assert (fields["option.n.n4"]["maxlength"], "required" in fields["option.n.n4"]) == ("99", True)
+    assert re.search(r">n 1 to 10\. Default: 3\.</p>", html)
+    assert "novalidate" in tree.all("form")[0]
+
+
+def test_a_refused_option_stands_open_and_filled() -> None:
+    """What was chosen stays, also a box that was emptied; what is wrong stands at its field, which points to it."""
+    problem = Problem(
+        title="No", status=422, detail="No", errors=[FieldProblem(field="params.n5.0", detail="No text.")]
+    )
+    sent = {"task": "n", "option.n": "shown", "option.n.n1": "7", "option.n.n5": "[1]", "within": "24"}
+    html = PAGES.home(jobs(), [*tasks(), choosing("n")], 0, problem, sent)
+    tree = Tree(html)
+    fields = {each.get("name"): each for each in tree.all("input", "textarea", "select")}
+    assert "open" in next(each for each in tree.all("details") if each["id"] == "options")
+    assert (fields["option.n.n1"]["value"], "checked" in fields["option.n.n2"]) == ("7", False)
+    assert [each["value"] for each in tree.all("option") if "selected" in each] == ["24"]
+    assert fields["option.n.n5"]["aria-invalid"] == "true"
+    wrong = (fields["option.n.n5"]["aria-describedby"] or "").split()[-1]
+    assert f'<p class="wrong" id="{wrong}">No text.</p>' in html
+    assert "<code>params" not in html
+
+
+def test_a_refused_deadline_stands_at_its_field() -> None:
+    """And not above the form."""
+    problem = Problem(title="No", status=422, detail="No", errors=[FieldProblem(field="deadline", detail="Too late.")])
+    assert 'id="within-wrong1">Too late.' in PAGES.home(jobs(), tasks(), 0, problem, {})
+
+
+@pytest.mark.parametrize(
+    ("pages", "caller", "there", "missing"),
+    [
+        (PAGES, LOCAL, ["Agents"], ["Log in", "Log out"]),
+        (GUARDED, LOCAL, ['<a href="/login">Log in</a>'], ["Log out"]),
+        (
+            GUARDED,
+            ANNA,
+            ["<bdi>laptop</bdi>", '<bdi class="quiet">anna</bdi>', 'action="/logout"', "Log out"],
+            ["Log in", "Agents"],
+        ),
+        (GUARDED, CHIEF, ["<bdi>operations</bdi>", "Log out", "Agents"], ["Log in"]),
+    ],
+)
+def test_the_navigation_says_who_one_is(pages: Pages, caller: Caller, there: list[str], missing: list[str]) -> None:
+    """As whom one is logged in and the way out; the way in; or nothing of it. And nothing that would be refused."""
+    problem = Problem(title="No", status=404, detail="No")
+    for html in (
+        pages.home(jobs(), tasks(), 0, caller=caller),
+        pages.job(a_job(), 0, caller),
+        pages.inbox(NotificationList(items=[], unread=0, next=None), caller),
+        pages.problem(problem, 0, caller),
+    ):
+        head = html.split("</header>")[0].replace("Logged in as", "")
+        assert [each for each in there if each not in head] == []
+        assert [each for each in missing if each in head] == []
+
+
+def test_who_may_read_is_offered_no_more() -> None:
+    """A key that may read gets no form, no cancel and no new start, and is told why."""
+    reader = Caller("anna", frozenset(("read",)), "key-1", name="hall")
+    home = GUARDED.home(jobs(), tasks(), 0, caller=reader)
+    assert "/ui/jobs" not in home
+    assert "may read, and send nothing" in home
+    for status in ("running", "failed", "cancelled", "expired"):
+        assert "/ui/jobs" in GUARDED.job(a_job(status=status), 0, ANNA)
+        assert "/ui/jobs" not in GUARDED.job(a_job(status=status), 0, reader)
+
+
+def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
+    """A task that makes none leads nowhere."""
+    failed = a_job(status="failed")
+    assert "/partial" in PAGES.job(failed, 0, partial=True)
+    assert "/partial" not in PAGES.job(failed, 0, partial=False)
+
+
+def test_code_in_the_description_is_code() -> None:
+    """And no backticks; what looks like HTML is none."""
+    assert coded("`errors` names <b>") == "<code>errors</code> names &lt;b&gt;"
+    assert coded("a `<i>`, `b`") == "a <code>&lt;i&gt;</code>, <code>b</code>"
+    assert coded("one ` alone") == "one ` alone"
 
 
 def test_a_path_is_broken_beside_its_parameters() -> None:
