@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from streamapp.cli_api import url_option
 from streamapp.doctor.finding import Check, Checked, Finding, examine, problem, skipped
 from streamapp.errors import ConfigurationError
 from streamapp.settings import Settings, load_settings
@@ -26,12 +27,22 @@ NAMES = ("broker", "topics", "groups", "store", "smtp", "models", "disk", "clock
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--load", is_flag=True, help="Load the models too, which takes a while.")
-@click.option("--timeout", default=TIMEOUT_S, show_default=True, type=click.FloatRange(1, 600), help="Seconds a check.")
-@click.option("--url", help="Where the API is.  [default: as in the settings]")
+@click.option(
+    "--timeout",
+    default=TIMEOUT_S,
+    show_default=True,
+    type=click.FloatRange(1, 600),
+    help="Seconds that a check may take.",
+)
+@url_option
 def doctor(as_json: bool, load: bool, timeout: float, url: str | None) -> None:
-    """Look at broker, topics, store, mail server, models, disks and clocks, and say what to do. Nothing is changed."""
+    """Find out what is wrong, and say what to do.
+
+    It looks at settings, broker, topics, groups, store, mail server, models, disks, clocks, API and keys, and changes
+    nothing. The exit code is 0 when there is no problem, and else 1.
+    """
     logging.getLogger().addHandler(logging.NullHandler())  # what clients log is said as a finding
     checked = asyncio.run(examine(checks_of(load=load, timeout_s=timeout, url=url), timeout))
     verdicts = Counter(finding.verdict for each in checked for finding in each.findings)
