@@ -69,16 +69,30 @@ def checks_of(*, load: bool, timeout_s: float, url: str | None) -> list[Check]:
 
 
 def _checks(settings: Settings, *, load: bool, timeout_s: float, url: str | None) -> list[Check]:
-    from streamapp.doctor import api, broker, clock, configuration, disk, groups, keys, models, smtp, store, topics
+    from streamapp.doctor import (
+        api,
+        broker,
+        clock,
+        configuration,
+        disk,
+        groups,
+        keys,
+        local,
+        models,
+        smtp,
+        store,
+        topics,
+    )
     from streamapp.doctor.ground import Ground
 
     ground, base = Ground(settings, timeout_s), (url or settings.link_base).rstrip("/")
     runs: dict[str, Callable[[], Awaitable[Sequence[Finding]]]] = {
-        "broker": lambda: broker.check_broker(ground),
-        "topics": lambda: topics.check_topics(ground),
-        "groups": lambda: groups.check_groups(ground),
+        "up": lambda: local.check_up(ground, base),
+        "broker": lambda: local.unless_idle(ground, broker.check_broker),
+        "topics": lambda: local.unless_idle(ground, topics.check_topics),
+        "groups": lambda: local.unless_idle(ground, groups.check_groups),
         "store": lambda: store.check_store(ground),
-        "smtp": lambda: smtp.check_smtp(ground),
+        "smtp": lambda: smtp.check_smtp(ground) if settings.smtp_url else local.unless_idle(ground, smtp.check_smtp),
         "models": lambda: models.check_models(ground, load=load),
         "disk": lambda: disk.check_disk(ground),
         "clock": lambda: clock.check_clock(ground, base),
@@ -87,7 +101,8 @@ def _checks(settings: Settings, *, load: bool, timeout_s: float, url: str | None
     }
     longer = {"models": models.LOAD_S} if load else {}
     found = configuration.judged(os.environ)
-    return [Check("settings", _saying(*found)), *(Check(name, runs[name], longer.get(name)) for name in NAMES)]
+    names = NAMES if settings.broker else ("up", *NAMES)
+    return [Check("settings", _saying(*found)), *(Check(name, runs[name], longer.get(name)) for name in names)]
 
 
 def _saying(*findings: Finding) -> Callable[[], Awaitable[Sequence[Finding]]]:
