@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,15 +28,27 @@ def document_at(file: Path) -> Iterator[Path | BinaryIO]:
     if file != STANDARD_INPUT:
         yield file
         return
-    with tempfile.TemporaryFile() as kept:
-        try:
-            given = click.get_binary_stream("stdin")
-            if given.isatty():
-                click.echo("Reading what is typed; Ctrl-D ends it.", err=True)
-            shutil.copyfileobj(given, kept)
-            kept.flush()
-        except (OSError, RuntimeError, ValueError) as error:  # closed, or the disk is full
-            raise StreamappError(
-                f"Standard input can't be read and kept in {tempfile.gettempdir()}: {error}."
-            ) from error
+    try:
+        kept = _kept()
+    except (OSError, RuntimeError, ValueError) as error:  # it is closed, or the disk is full
+        raise StreamappError(
+            f"Standard input can't be read and kept till it is sent: {error}. It is kept in the folder for temporary "
+            "files, which TMPDIR names."
+        ) from error
+    with kept:
         yield kept
+
+
+def _kept() -> BinaryIO:
+    given = click.get_binary_stream("stdin")
+    if given.isatty():
+        click.echo("Reading what is typed; Ctrl-D ends it.", err=True)
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 - whoever gets it closes it
+    try:
+        shutil.copyfileobj(given, kept)
+        kept.flush()
+    except BaseException:
+        with suppress(OSError):  # once more what did not go
+            kept.close()
+        raise
+    return kept

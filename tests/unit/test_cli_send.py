@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 import pytest
@@ -16,6 +20,7 @@ from streamapp.intake.submission import HIGHEST_PRIORITY, LOWEST_PRIORITY, parse
 from tests.unit.client.test_calls import form_of
 from tests.unit.client.world import ID, JOB, URL
 
+ROOT = Path(__file__).resolve().parents[2]
 BOOK = b"It was a dark and stormy night.\n"
 
 
@@ -56,9 +61,17 @@ def book(tmp_path: Path) -> str:
     return str(path)
 
 
-def submit(*words: str, given: bytes | None = None) -> Result:
+def submit(*words: str, given: bytes | BinaryIO | None = None) -> Result:
     """The command, with that on its standard input."""
     return CliRunner().invoke(cli, ["submit", *words, "--task", "summarize"], input=given)
+
+
+def piped(content: bytes) -> BinaryIO:
+    """The end of a pipe from which that comes, once."""
+    there, here = os.pipe()
+    with os.fdopen(here, "wb") as pipe:
+        pipe.write(content)
+    return os.fdopen(there, "rb")
 
 
 def test_a_file_with_all_that_a_job_may_have(api: Api, book: str) -> None:
@@ -152,8 +165,26 @@ def test_standard_input_with_a_name(api: Api) -> None:
 def test_standard_input_is_sent_again(api: Api) -> None:
     """I expect all of it the second time too, where the API says "later" the first time."""
     api.refusals = 1
-    assert submit("-", given=BOOK).exit_code == 0
+    with piped(BOOK) as given:
+        assert submit("-", given=given).exit_code == 0
     assert [sent["file"][1] for sent in api.asked] == [BOOK.strip()] * 2
+
+
+@pytest.mark.parametrize(
+    "shell",
+    ['exec "$@" <&-', 'ulimit -f 1; head -c 1000000 /dev/zero | "$@"'],
+    ids=["it is closed", "it does not fit"],
+)
+def test_standard_input_that_cannot_be_kept(shell: str) -> None:
+    """I expect a sentence that says so, before anything is sent."""
+    command = [sys.executable, "-B", "-m", "streamapp", "submit", "-", "--url", "http://127.0.0.1:1"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        ["sh", "-c", shell, "sh", *command], env=environ, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("streamapp: Standard input can't be read and kept till it is sent: ")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_no_such_file(api: Api) -> None:
