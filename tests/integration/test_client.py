@@ -226,7 +226,7 @@ def test_nobody_there(how: str) -> None:
 def streamapp(*words: str) -> subprocess.Popen[str]:
     """The command, as a terminal's shell starts it: one that runs in the background would have it ignore SIGINT."""
     program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    command = [sys.executable, "-c", f"{program}from streamapp.cli import main; main()", *words]
+    command = [sys.executable, "-c", f"{program}from streamapp.__main__ import main; main()", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
 
