@@ -11,6 +11,7 @@ import click
 
 from streamapp import __version__
 from streamapp.cli_doctor import doctor
+from streamapp.cli_follow import INTERRUPTED
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
@@ -27,10 +28,32 @@ __all__ = ["main"]
 FAILED = 1
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands in the order in which they are needed; Ctrl-C ends each of them without a word."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Those for everybody first, then those for operators."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run one; where it does not do something else at Ctrl-C, the exit code is that of an interrupt."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)  # the shell's next line is not to begin behind its ^C
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def cli() -> None:
-    """Asynchronous model inference that people can rely on."""
+    """Run slow model inference behind a fast HTTP call: send a document, get a report.
+
+    `streamapp up` starts everything on this machine, `streamapp submit FILE --wait` sends a document and prints its
+    report, and `streamapp doctor` finds out what is wrong. `streamapp COMMAND --help` says more about each.
+
+    Settings are environment variables that begin with STREAMAPP_; README.md lists them.
+    """
 
 
 def main() -> None:
@@ -45,18 +68,27 @@ def main() -> None:
         sys.exit(FAILED)
 
 
-@cli.command()
+@click.command()
 def up() -> None:
-    """Start everything on this machine, and stay until Ctrl-C."""
+    """Start everything on this machine, and stay until Ctrl-C.
+
+    That is a Kafka broker, unless STREAMAPP_BROKER names one, its topics, a mailbox, unless STREAMAPP_SMTP_URL names a
+    mail server, and the workers. All that it keeps is in the folder ./var, or in the one that STREAMAPP_HOME names.
+    When all is up it prints the address of the pages.
+    """
     from streamapp.embedded.up import up as start
 
     sys.exit(start(load_settings()))
 
 
-@cli.command()
-@click.option("--create", is_flag=True, help="Create those that are missing.")
+@click.command()
+@click.option("--create", is_flag=True, help="Create the missing ones.")
 def topics(create: bool) -> None:
-    """Show the topics that this deployment needs, and whether they are there."""
+    """Show the needed Kafka topics, and which are missing.
+
+    They are looked for on the broker that STREAMAPP_BROKER names, else on that of `streamapp up`. The exit code is 1
+    where one is missing.
+    """
     from streamapp.tasks.registry import load_registry
     from streamapp.topics import provision, specs, survey
 
@@ -73,14 +105,17 @@ def topics(create: bool) -> None:
         sys.exit(FAILED)
 
 
-@cli.command(name="try")
+@click.command(name="try")
 @click.argument("task")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
-@click.option("--media-type", help="What FILE is.  [default: by its name]")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plot.")
+@click.option("--media-type", metavar="TYPE", help="What FILE is, such as text/plain.  [default: by name and bytes]")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plot, a PNG file.")
 def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | None, plot: Path | None) -> None:
-    """Run TASK on FILE in this process, without Kafka or a store."""
+    """Run TASK on FILE here and now, and print the report.
+
+    It all happens in this process, without Kafka, a store or a worker: for those who write a task.
+    """
     from streamapp.trial import run_trial
 
     faulthandler.enable()  # a crash in native code would end it without a word
@@ -98,19 +133,10 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
         sys.exit(FAILED)
 
 
-cli.add_command(submit)
-cli.add_command(job)
-cli.add_command(jobs)
-cli.add_command(audit)
-cli.add_command(dead_letters)
-cli.add_command(deliveries)
-cli.add_command(backup)
-cli.add_command(rewind)
-cli.add_command(tenants)
-cli.add_command(keys)
-cli.add_command(webhooks)
-cli.add_command(listen)
-cli.add_command(doctor)
+for each in (up, submit, jobs, job, doctor, listen, try_task):
+    cli.add_command(each)
+for each in (topics, dead_letters, deliveries, audit, keys, tenants, webhooks, backup, rewind):  # operators'
+    cli.add_command(each)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import click
+
 from streamapp.client import AsyncClient, Client, Policy
 from streamapp.settings import load_settings
 
-__all__ = ["async_client_of", "client_of"]
+__all__ = ["async_client_of", "client_of", "url_option"]
 
 POLICY = Policy(attempts=3)  # somebody sits before it, and may have mistyped the address
+
+url_option = click.option(
+    "--url", metavar="URL", help="Where the API is.  [default: as the settings say, else http://127.0.0.1:6066]"
+)
 
 
 def client_of(url: str | None) -> Client:

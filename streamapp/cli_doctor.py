@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from streamapp.cli_api import url_option
 from streamapp.doctor.finding import Check, Checked, Finding, examine, problem, skipped
 from streamapp.errors import ConfigurationError
 from streamapp.settings import Settings, load_settings
@@ -26,12 +27,22 @@ NAMES = ("broker", "topics", "groups", "store", "smtp", "models", "disk", "clock
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.option("--load", is_flag=True, help="Load the models too, which takes a while.")
-@click.option("--timeout", default=TIMEOUT_S, show_default=True, type=click.FloatRange(1, 600), help="Seconds a check.")
-@click.option("--url", help="Where the API is.  [default: as in the settings]")
+@click.option(
+    "--timeout",
+    default=TIMEOUT_S,
+    show_default=True,
+    type=click.FloatRange(1, 600),
+    help="Seconds that a check may take.",
+)
+@url_option
 def doctor(as_json: bool, load: bool, timeout: float, url: str | None) -> None:
-    """Look at broker, topics, store, mail server, models, disks and clocks, and say what to do. Nothing is changed."""
+    """Find out what is wrong, and say what to do.
+
+    It looks at settings, broker, topics, groups, store, mail server, models, disks, clocks, API and keys, and changes
+    nothing. The exit code is 0 when there is no problem, and else 1.
+    """
     logging.getLogger().addHandler(logging.NullHandler())  # what clients log is said as a finding
     checked = asyncio.run(examine(checks_of(load=load, timeout_s=timeout, url=url), timeout))
     verdicts = Counter(finding.verdict for each in checked for finding in each.findings)
@@ -58,16 +69,30 @@ def checks_of(*, load: bool, timeout_s: float, url: str | None) -> list[Check]:
 
 
 def _checks(settings: Settings, *, load: bool, timeout_s: float, url: str | None) -> list[Check]:
-    from streamapp.doctor import api, broker, clock, configuration, disk, groups, keys, models, smtp, store, topics
+    from streamapp.doctor import (
+        api,
+        broker,
+        clock,
+        configuration,
+        disk,
+        groups,
+        keys,
+        local,
+        models,
+        smtp,
+        store,
+        topics,
+    )
     from streamapp.doctor.ground import Ground
 
     ground, base = Ground(settings, timeout_s), (url or settings.link_base).rstrip("/")
     runs: dict[str, Callable[[], Awaitable[Sequence[Finding]]]] = {
-        "broker": lambda: broker.check_broker(ground),
-        "topics": lambda: topics.check_topics(ground),
-        "groups": lambda: groups.check_groups(ground),
+        "up": lambda: local.check_up(ground, base),
+        "broker": lambda: local.unless_idle(ground, broker.check_broker),
+        "topics": lambda: local.unless_idle(ground, topics.check_topics),
+        "groups": lambda: local.unless_idle(ground, groups.check_groups),
         "store": lambda: store.check_store(ground),
-        "smtp": lambda: smtp.check_smtp(ground),
+        "smtp": lambda: smtp.check_smtp(ground) if settings.smtp_url else local.unless_idle(ground, smtp.check_smtp),
         "models": lambda: models.check_models(ground, load=load),
         "disk": lambda: disk.check_disk(ground),
         "clock": lambda: clock.check_clock(ground, base),
@@ -76,7 +101,8 @@ def _checks(settings: Settings, *, load: bool, timeout_s: float, url: str | None
     }
     longer = {"models": models.LOAD_S} if load else {}
     found = configuration.judged(os.environ)
-    return [Check("settings", _saying(*found)), *(Check(name, runs[name], longer.get(name)) for name in NAMES)]
+    names = NAMES if settings.broker else ("up", *NAMES)
+    return [Check("settings", _saying(*found)), *(Check(name, runs[name], longer.get(name)) for name in names)]
 
 
 def _saying(*findings: Finding) -> Callable[[], Awaitable[Sequence[Finding]]]:

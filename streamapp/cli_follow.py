@@ -19,7 +19,7 @@ from streamapp.embedded.screen import Screen, Step
 from streamapp.event_resources import PartialEvent, ProgressEvent
 from streamapp.resources import JobResource
 
-__all__ = ["Showing", "follow", "followed", "left"]
+__all__ = ["INTERRUPTED", "Showing", "follow", "followed", "left"]
 
 LOOK_S = 2.0
 INTERRUPTED = 130  # as shells have it for SIGINT

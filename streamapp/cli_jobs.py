@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
-from streamapp.cli_api import client_of
+from streamapp.cli_api import client_of, url_option
+from streamapp.cli_values import Time
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
 
 STATUSES = ["queued", "running", "succeeded", "failed", "cancelled", "expired"]
 DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
-FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="Of this status; repeatable.")
-@click.option("--task", help="Of this task.")
-@click.option("--after", type=click.DateTime(FORMATS), help="Accepted then or later; in UTC unless it has an offset.")
-@click.option("--before", type=click.DateTime(FORMATS), help="Accepted before then.")
-@click.option("--email", help="Whose result goes to this address; shows what became of the e-mail.")
+@click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="In this state; repeatable.")
+@click.option("--task", metavar="NAME", help="Of this task.")
+@click.option("--after", type=Time(), help="Accepted then or later: 2026-01-31, or 2026-01-31T18:00+01:00; else UTC.")
+@click.option("--before", type=Time(), help="Accepted before that time.")
+@click.option("--email", metavar="ADDRESS", help="Whose result goes to this address; shows what became of the e-mail.")
 @click.option("--error", help="Whose error holds these words.")
 @click.option("--delivery", type=click.Choice(DELIVERIES), help="Whose e-mail is in this state.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
-@click.option("--cursor", help="Where the page before ended.")
-@click.option("--url", help="Where the API is.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many.")
+@click.option("--cursor", help="Go on where the list before ended, which has printed this.")
+@url_option
 @click.pass_context
 def jobs(
     context: click.Context,
@@ -40,7 +40,10 @@ def jobs(
     url: str | None,
     **named: str | None,
 ) -> None:
-    """List the newest jobs, or those that match."""
+    """List the newest jobs, or those that match.
+
+    A line has a job's id, its state, how many of its items are done, when it was accepted, its task and its name.
+    """
     if context.invoked_subcommand is not None:
         return
     wanted: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
@@ -48,7 +51,7 @@ def jobs(
         wanted["status"] = ",".join(statuses)
     for name, moment in (("created_after", after), ("created_before", before)):
         if moment is not None:
-            wanted[name] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+            wanted[name] = moment.isoformat()
     with client_of(url) as client:
         page = client.jobs(limit, **wanted)
     for job in page.items:
@@ -61,9 +64,12 @@ def jobs(
 
 @jobs.command()
 @click.argument("chosen", nargs=-1, required=True, metavar="ID…")
-@click.option("--url", help="Where the API is.")
+@url_option
 def cancel(chosen: tuple[str, ...], url: str | None) -> None:
-    """Cancel the jobs with these IDs; those that have ended stay as they are."""
+    """Cancel jobs that have not ended.
+
+    Those that have stay as they are.
+    """
     with client_of(url) as client:
         for job_id in chosen:
             click.echo(f"{job_id}: {client.cancel(job_id).status}")
@@ -71,9 +77,9 @@ def cancel(chosen: tuple[str, ...], url: str | None) -> None:
 
 @jobs.command()
 @click.argument("chosen", nargs=-1, required=True, metavar="ID…")
-@click.option("--url", help="Where the API is.")
+@url_option
 def retry(chosen: tuple[str, ...], url: str | None) -> None:
-    """Start those again that failed, expired or were cancelled."""
+    """Start jobs again that failed, expired or were cancelled."""
     with client_of(url) as client:
         for job_id in chosen:
             job = client.retry(job_id)
@@ -82,9 +88,12 @@ def retry(chosen: tuple[str, ...], url: str | None) -> None:
 
 @jobs.command()
 @click.argument("chosen", nargs=-1, required=True, metavar="ID…")
-@click.option("--url", help="Where the API is.")
+@url_option
 def delete(chosen: tuple[str, ...], url: str | None) -> None:
-    """Delete those that have ended, with their documents, their reports and all else that they stored."""
+    """Delete jobs that have ended, with all that they stored.
+
+    Their documents and their reports go too, and nothing brings them back.
+    """
     with client_of(url) as client:
         for job_id in chosen:
             client.delete(job_id)
@@ -103,10 +112,14 @@ def _show(job: JobResource) -> None:
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100))
-@click.option("--url", help="Where the API is.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100), help="How many.")
+@url_option
 def audit(limit: int, url: str | None) -> None:
-    """Show what was done to many jobs at a time: when, with which key, what, to how many, by which filter."""
+    """Show what was done to many jobs at a time.
+
+    A line for each cancel and each retry by a filter (POST /v1/jobs/cancel and /v1/jobs/retry): when, with which key,
+    what, to how many jobs, by which filter.
+    """
     with client_of(url) as client:
         page = client.get("/v1/audit", limit=str(limit))
     for line in page["items"]:

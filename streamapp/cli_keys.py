@@ -19,7 +19,10 @@ TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it is a part of docum
 
 @click.group()
 def keys() -> None:
-    """The API's keys: who may do what."""
+    """Make, list and revoke the API's keys.
+
+    They are in the store, so these commands are run where a worker runs.
+    """
 
 
 @keys.command(name="create")
@@ -49,7 +52,10 @@ def create_key(
     per_minute: int | None,
     active_jobs: int | None,
 ) -> None:
-    """Make a key called NAME and print it. It is not shown again."""
+    """Make a key called NAME and print it.
+
+    It is not shown again.
+    """
     if not TENANT.fullmatch(tenant):
         raise click.BadParameter("1 to 64 letters, digits, dots, hyphens or underscores", param_hint="--tenant")
     if not (0 < len(name) <= 100 and name.isprintable()):
@@ -64,7 +70,10 @@ def create_key(
 @keys.command(name="list")
 @click.option("--tenant", help="Of this tenant only.")
 def list_keys(tenant: str | None) -> None:
-    """List them, the oldest first. What they are nobody can read."""
+    """List the keys, oldest first.
+
+    Their names, states and limits: a key itself can't be read any more.
+    """
     with open_store() as database:
         rows = database.read_sync(keys_of, tenant)
     for row in rows:
@@ -84,7 +93,10 @@ def list_keys(tenant: str | None) -> None:
 @keys.command(name="revoke")
 @click.argument("identity", metavar="ID")
 def revoke_key(identity: str) -> None:
-    """Revoke key ID, as `list` shows it. Workers follow within a few seconds."""
+    """Revoke the key with that ID, which `list` shows.
+
+    Workers follow within a few seconds.
+    """
     with open_store() as database:
         if not database.write_sync(revoke, identity):
             raise click.ClickException(f"There is no key {identity}, or it was revoked before.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from streamapp.cli_api import client_of
+from streamapp.cli_api import client_of, url_option
 
 __all__ = ["dead_letters", "deliveries"]
 
@@ -22,7 +22,7 @@ def _filtered(command: Command) -> Command:
         click.option("--topic", help="Of this topic."),
         click.option("--job", help="Of this job."),
         click.option("--reason", help="Whose reason holds these words."),
-        click.option("--url", help="Where the API is.  [default: as in the settings]"),
+        url_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -35,14 +35,23 @@ def _filter(**wanted: str | None) -> dict[str, str]:
 
 @click.group()
 def dead_letters() -> None:
-    """What was given up: messages that can't be worked on, and deliveries."""
+    """Look at what was given up, and send it again.
+
+    Dead letters are messages that can't be worked on, and deliveries that failed for good.
+    """
 
 
 @dead_letters.command(name="list")
-@click.option("--state", type=click.Choice(["open", "redriven", "discarded", "all"]), default="open", show_default=True)
+@click.option(
+    "--state",
+    type=click.Choice(["open", "redriven", "discarded", "all"]),
+    default="open",
+    show_default=True,
+    help="In this state.",
+)
 @_filtered
 def list_letters(state: str, topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
-    """List them, newest first."""
+    """List dead letters, newest first."""
     with client_of(url) as client:
         page = client.get("/v1/dead-letters", **_filter(state=state, topic=topic, job=job, reason=reason))
     for letter in page["items"]:
@@ -60,9 +69,9 @@ def list_letters(state: str, topic: str | None, job: str | None, reason: str | N
 
 @dead_letters.command()
 @click.argument("letter", type=int, metavar="ID")
-@click.option("--url", help="Where the API is.")
+@url_option
 def show(letter: int, url: str | None) -> None:
-    """Show one, with the message's bytes as far as they are text."""
+    """Show one as JSON, with its message as far as it is text."""
     with client_of(url) as client:
         found = client.get(f"/v1/dead-letters/{letter}")
     if found["value"] is not None:
@@ -74,7 +83,10 @@ def show(letter: int, url: str | None) -> None:
 @click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
 @_filtered
 def redrive(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
-    """Send them on their way again: those with these IDs, or all open ones that match."""
+    """Send dead letters on their way again.
+
+    Those with these IDs, or all open ones that match.
+    """
     _each(letters, "redrive", _filter(topic=topic, job=job, reason=reason), url)
 
 
@@ -82,7 +94,10 @@ def redrive(letters: tuple[int, ...], topic: str | None, job: str | None, reason
 @click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
 @_filtered
 def discard(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
-    """Do nothing more about them: those with these IDs, or all open ones that match."""
+    """Do nothing more about dead letters.
+
+    Those with these IDs, or all open ones that match.
+    """
     _each(letters, "discard", _filter(topic=topic, job=job, reason=reason), url)
 
 
@@ -100,13 +115,17 @@ def _each(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str 
 
 @click.group()
 def deliveries() -> None:
-    """E-mails in doubt, which the policy STREAMAPP_IN_DOUBT=park has parked."""
+    """Settle e-mails that may or may not have gone out.
+
+    A worker died while it sent them; under STREAMAPP_IN_DOUBT=park they are parked then, until somebody says what
+    became of them.
+    """
 
 
 @deliveries.command()
-@click.option("--url", help="Where the API is.")
+@url_option
 def parked(url: str | None) -> None:
-    """List them, oldest first."""
+    """List e-mails in doubt, oldest first."""
     with client_of(url) as client:
         items = client.get("/v1/deliveries/parked")["items"]
     for delivery in items:
@@ -118,10 +137,19 @@ def parked(url: str | None) -> None:
 
 @deliveries.command()
 @click.argument("chosen", nargs=-1, required=True, metavar="ID…")
-@click.option("--as", "how", type=click.Choice(["sent", "resend"]), required=True, help="It arrived, or send it again.")
-@click.option("--url", help="Where the API is.")
+@click.option(
+    "--as",
+    "how",
+    type=click.Choice(["sent", "resend"]),
+    required=True,
+    help="sent: it has arrived; resend: send it once more.",
+)
+@url_option
 def settle(chosen: tuple[str, ...], how: str, url: str | None) -> None:
-    """Say what became of those with these IDs."""
+    """Say what became of e-mails in doubt.
+
+    The IDs are those that `streamapp deliveries parked` lists.
+    """
     with client_of(url) as client:
         for delivery in chosen:
             click.echo(f"{delivery}: {client.post(f'/v1/deliveries/{delivery}/{how}')['state']}")

@@ -51,7 +51,10 @@ class Moment(click.ParamType):
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(file: Path) -> None:
-    """Copy the SQLite store into FILE, while workers run or not."""
+    """Copy the SQLite store into FILE, while workers run or not.
+
+    The copy is checked. Documents are not in it; it says which folder to copy too.
+    """
     from streamapp.embedded.screen import Screen
     from streamapp.store.backup import back_up
 
@@ -63,9 +66,13 @@ def backup(file: Path) -> None:
 
 
 @click.command()
-@click.option("--since", type=Moment(), required=True, help="The time of the backup that was restored, or before it.")
+@click.option("--since", type=Moment(), required=True, help="When the backup was made, or some time before.")
 def rewind(since: float) -> None:
-    """After restoring a backup of the store, with all workers stopped: enter what only the topics remember."""
+    """Enter what only the topics remember, after a restore.
+
+    Stop all workers, put the backup of the store in its place, then run this: jobs that were accepted since the backup
+    are entered again.
+    """
     done = asyncio.run(_rewind(load_settings(), since))
     jobs = done.jobs
     click.echo(f"Jobs entered again: {jobs['entered']} (known: {jobs['known']}, removed before: {jobs['removed']}).")

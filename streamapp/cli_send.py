@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
-from streamapp.cli_api import client_of
+from streamapp.cli_api import client_of, url_option
 from streamapp.cli_follow import followed
+from streamapp.cli_input import document_at
 from streamapp.cli_params import params_of
+from streamapp.cli_values import Deadline, Priority
 from streamapp.client import Sending
 from streamapp.resources import JobResource
 from streamapp.settings import load_settings
@@ -20,17 +24,21 @@ FAILED = 1
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--task", help="What to do with it.  [default: the settings' default task]")
-@click.option("--email", help="Where to send the result.")
-@click.option("--webhook", help="The https URL that is told when it has ended.")
-@click.option("--name", help="What to call the job.")
-@click.option("--media-type", help="What FILE is.  [default: by its name]")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option("--task", metavar="NAME", help="What to do with it.  [default: as the settings say, else summarize]")
+@click.option("--email", metavar="ADDRESS", help="Where to send the result.")
+@click.option("--webhook", metavar="URL", help="The https URL that is told when it has ended.")
+@click.option("--name", help="What to call the job.  [default: FILE's name, or its first words]")
+@click.option("--media-type", metavar="TYPE", help="What FILE is, such as text/plain.  [default: by name and bytes]")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
-@click.option("--fresh", is_flag=True, help="Have it computed anew, and nothing answered from memory.")
-@click.option("--key", help="The idempotency key: the same key and file give the same job.")
-@click.option("--wait", is_flag=True, help="Wait for the end and print the report.")
-@click.option("--url", help="Where the API is.  [default: as in the settings]")
+@click.option("--priority", type=Priority(), help="-3 to 3; each step doubles its share of the models.  [default: 0]")
+@click.option(
+    "--deadline", type=Deadline(), help="When the result is of no more use: 2h, 3d, or a time like 2030-01-31T12:00Z."
+)
+@click.option("--fresh", is_flag=True, help="Compute all of it anew, and answer nothing from memory.")
+@click.option("--key", help="An idempotency key: the same key, FILE and options give the same job.")
+@click.option("--wait", is_flag=True, help="Show how far it is, wait for the end, and print the report.")
+@url_option
 def submit(
     file: Path,
     task: str | None,
@@ -39,29 +47,44 @@ def submit(
     key: str | None,
     wait: bool,
     url: str | None,
-    **named: str | None,
+    **named: Any,
 ) -> None:
-    """Send FILE to be worked on."""
-    if key is not None and not (key and key.isascii() and key.isprintable()):
-        raise click.BadParameter("printable ASCII, at least one character", param_hint="--key")
+    """Send FILE to be worked on, and print the job's id.
+
+    FILE is a text, a Markdown, HTML, EPUB, PDF or DOCX file, or whatever else the task takes; `-` is standard input.
+    """
+    _check_key(key, named["deadline"])
     sending: Sending = {name: value for name, value in named.items() if value is not None}  # type: ignore[assignment] # the options' names
     if params:
         sending["params"] = params_of(params)
     if fresh:
         sending["fresh"] = True
-    with client_of(url) as client:
-        sent = client.submit(task or load_settings().default_task, file=file, key=key, **sending)
+    with client_of(url) as client, document_at(file) as document:
+        sent = client.submit(task or load_settings().default_task, file=document, key=key, **sending)
     click.echo(f"job {sent.id}", err=wait)
     if wait:
         sys.exit(_show_end(followed(sent.id, url)))
 
 
+def _check_key(key: str | None, deadline: datetime | timedelta | None) -> None:
+    if key is None:
+        return
+    if not (key and key.isascii() and key.isprintable()):
+        raise click.BadParameter("printable ASCII, at least one character", param_hint="--key")
+    if isinstance(deadline, timedelta):
+        raise click.BadParameter(
+            "beside --key say a time like 2030-01-31T12:00Z: counted from now it is another one each time, and the "
+            "same key with another job is refused.",
+            param_hint="--deadline",
+        )
+
+
 @click.command()
 @click.argument("job_id", metavar="ID")
-@click.option("--wait", is_flag=True, help="Wait for the end first.")
-@click.option("--url", help="Where the API is.")
+@click.option("--wait", is_flag=True, help="Show how far it is, and wait for the end first.")
+@url_option
 def job(job_id: str, wait: bool, url: str | None) -> None:
-    """Show job ID as JSON."""
+    """Show one job as JSON: its state, report and deliveries."""
     if wait:
         found = followed(job_id, url)
     else:

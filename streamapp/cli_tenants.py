@@ -13,12 +13,15 @@ __all__ = ["tenants"]
 
 @click.group()
 def tenants() -> None:
-    """Weights and limits of those who send work."""
+    """Set weights and limits of those who send work.
+
+    They are in the store, so these commands are run where a worker runs.
+    """
 
 
 @tenants.command(name="list")
 def list_tenants() -> None:
-    """List them, with what they have running and queued."""
+    """List tenants, with what they have running and queued."""
     usual = load_settings().tenant_running
     with open_store() as database:
         rows = database.read_sync(rooms.tenants_of)
@@ -38,7 +41,10 @@ def list_tenants() -> None:
     "--running", metavar="N", help="How many of its jobs run at a time, 0: any number; usual: as the settings say."
 )
 def set_tenant(name: str, weight: float | None, running: str | None) -> None:
-    """Set the weight, or the limit, of tenant NAME, now or before it sends anything."""
+    """Set the weight or the limit of tenant NAME.
+
+    It need not have sent anything yet.
+    """
     if weight is None and running is None:
         raise click.UsageError("Say --weight, --running or both.")
     if running not in (None, "usual") and not (running.isascii() and running.isdigit() and len(running) < 7):
@@ -52,7 +58,10 @@ def set_tenant(name: str, weight: float | None, running: str | None) -> None:
 @tenants.command()
 @click.argument("name")
 def pause(name: str) -> None:
-    """Take no new jobs of tenant NAME, and begin no more work on those that it has."""
+    """Take no new jobs of tenant NAME, and let its jobs wait.
+
+    What is in work now still comes to its end.
+    """
     _check_name(name)
     with open_store() as database:
         database.write_sync(rooms.pause, name, True)
@@ -62,7 +71,7 @@ def pause(name: str) -> None:
 @tenants.command()
 @click.argument("name")
 def resume(name: str) -> None:
-    """Let tenant NAME go on."""
+    """Let tenant NAME go on after a pause."""
     _check_name(name)
     with open_store() as database:
         database.write_sync(rooms.pause, name, False)

@@ -32,25 +32,33 @@ def _of_tenant(command: Command) -> Command:
             raise click.BadParameter(f"a name has 1 to {LONGEST_NAME} characters")
         return value
 
-    option = click.option("--tenant", default=DEFAULT_TENANT, show_default=True, callback=checked, help="Whose.")
+    option = click.option(
+        "--tenant", default=DEFAULT_TENANT, show_default=True, callback=checked, help="The tenant whose secret it is."
+    )
     decorated: Command = option(command)
     return decorated
 
 
 @click.group()
 def webhooks() -> None:
-    """Webhooks: what they are signed with."""
+    """Show or change what webhooks are signed with."""
 
 
 @webhooks.group()
 def secret() -> None:
-    """The secret that a tenant's webhooks are signed with; its receivers check the signature with it."""
+    """Show or change a tenant's secret.
+
+    Its webhooks are signed with it, and receivers check the signature with it.
+    """
 
 
 @secret.command()
 @_of_tenant
 def show(tenant: str) -> None:
-    """Show it, and the one before it while that is still used. It is made when there is none."""
+    """Print the secret, and the one before it while that signs too.
+
+    A secret is made when there is none.
+    """
     for each in _current(tenant):
         click.echo(_line(each))
 
@@ -66,7 +74,10 @@ def show(tenant: str) -> None:
     help="For how many hours the old one signs too.",
 )
 def rotate(tenant: str, hours: float) -> None:
-    """Make a new one. Until the old one ends there is a signature by each: receivers change it when they like."""
+    """Make a new secret.
+
+    Until the old one ends there is a signature by each, so that receivers can change it when they like.
+    """
     with open_store() as database:
         database.write_sync(webhook_secrets.rotate, tenant, hours * HOUR_S)
     for each in _current(tenant):
@@ -76,7 +87,7 @@ def rotate(tenant: str, hours: float) -> None:
 @secret.command()
 @_of_tenant
 def expire(tenant: str) -> None:
-    """End the one before the newest at once."""
+    """End the secret before the newest at once."""
     with open_store() as database:
         gone = database.write_sync(webhook_secrets.expire, tenant)
     click.echo("It is gone." if gone else "There was none but the newest.")
@@ -84,11 +95,16 @@ def expire(tenant: str) -> None:
 
 @click.command()
 @click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Where to listen.")
-@click.option("--secret", "given", help="What to check with.  [default: the tenant's, from the store]")
+@click.option("--secret", "given", help="The secret to check with.  [default: the tenant's, from the store]")
 @_of_tenant
-@click.option("--answer", default=204, show_default=True, type=click.IntRange(200, 599), help="The status to give.")
+@click.option(
+    "--answer", default=204, show_default=True, type=click.IntRange(200, 599), help="The HTTP status to answer with."
+)
 def listen(port: int, given: str | None, tenant: str, answer: int) -> None:
-    """Receive webhooks on this machine: check each, and show it. Ctrl-C ends it."""
+    """Receive webhooks on this machine, check and show them.
+
+    It prints a curl line to try it with. Ctrl-C ends it.
+    """
     try:
         with _to_check_with(given, tenant) as secrets:
             asyncio.run(_listen(port, secrets, answer))

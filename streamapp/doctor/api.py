@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from streamapp.doctor.finding import Finding, ok, problem, warning
+from streamapp.doctor.finding import Finding, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
 
 __all__ = ["check_api"]
@@ -24,12 +24,20 @@ async def check_api(ground: Ground, url: str) -> Sequence[Finding]:
                 return [_stranger(url, health.status_code)]
             return [*_ready(url, await client.get(f"{url}/readyz")), *_known(await client.get(f"{url}/v1/limits"), key)]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        if isinstance(error, httpx.ConnectError) and await _is_ups(ground, url):
+            return [skipped(f"No worker answers at {url}: it comes with `streamapp up`, which does not run.")]
         return [
             problem(
                 f"No worker answers at {url}: {str(error) or type(error).__name__}",
                 "Start one, or correct STREAMAPP_WEB_HOST, STREAMAPP_WEB_PORT or STREAMAPP_PUBLIC_URL.",
             )
         ]
+
+
+async def _is_ups(ground: Ground, url: str) -> bool:
+    """Whether it is the worker of an `up` that does not run; whoever names an address wants to hear about that one."""
+    settings = ground.settings
+    return not settings.public_url and url == settings.link_base and await ground.idle()
 
 
 def _stranger(url: str, status: int) -> Finding:

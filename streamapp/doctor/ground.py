@@ -31,6 +31,7 @@ class Ground:
         self._greeting: asyncio.Task[Greeting] | None = None
         self._brokers: asyncio.Task[Mapping[str, str]] | None = None
         self._registry: asyncio.Task[Registry] | None = None
+        self._idle: asyncio.Task[bool] | None = None
 
     @functools.cached_property
     def kafka(self) -> Kafka:
@@ -42,6 +43,13 @@ class Ground:
                 "`streamapp up`."
             )
         return Kafka.of(self.settings.model_copy(update={"broker": servers}))
+
+    async def idle(self) -> bool:
+        """Whether the broker is left to `streamapp up`, and none of the home's listens."""
+        if self._idle is None:
+            named, home = self.settings.broker, self.settings.home
+            self._idle = asyncio.create_task(aside(lambda: not named and local_broker(home) is None))
+        return await asyncio.shield(self._idle)
 
     async def greeting(self) -> Greeting:
         """What the broker answers. Raises `StreamappError` as `greet` does."""

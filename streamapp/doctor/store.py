@@ -9,7 +9,7 @@ import psutil
 from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 
-from streamapp.doctor.finding import Finding, aside, ok, problem, warning
+from streamapp.doctor.finding import Finding, aside, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
 from streamapp.errors import StoreUnavailable
 from streamapp.store import examine
@@ -25,6 +25,8 @@ async def check_store(ground: Ground) -> Sequence[Finding]:
     """Look at it, read-only."""
     url = ground.settings.store_url
     file = examine.file_of(url)
+    if file is not None and not file.exists() and not ground.settings.database_url and await ground.idle():
+        return [skipped("There is none yet: `streamapp up` makes it.")]
     alone = file is not None and not examine.is_in_use(file)
     found = await aside(lambda: list(_look(url, ground.timeout_s)))
     if alone and file is not None and examine.is_in_use(file):  # so it did change under our eyes

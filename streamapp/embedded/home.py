@@ -12,11 +12,14 @@ import shutil
 from pathlib import Path
 from types import TracebackType
 
+import psutil
+
 from streamapp.embedded import StartError
 
-__all__ = ["HomeLock", "free_mib", "require_space"]
+__all__ = ["HomeLock", "free_mib", "holder", "require_space"]
 
 MIB = 1024 * 1024
+LOCK = "up.lock"
 
 
 class HomeLock:
@@ -27,7 +30,7 @@ class HomeLock:
         self._file: int | None = None
 
     def __enter__(self) -> HomeLock:
-        path = self._home / "up.lock"
+        path = self._home / LOCK
         try:
             (self._home / "logs").mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -57,6 +60,19 @@ class HomeLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def holder(home: Path) -> int | None:
+    """The process of this user's that has that home now, or None. The lock is not tried: for that moment it would keep
+    an `up` out that starts.
+    """
+    path = home / LOCK
+    try:
+        process = psutil.Process(int(path.read_text(encoding="ascii")))
+        has = any(Path(each.path) == path.resolve() for each in process.open_files())
+    except (OSError, ValueError, psutil.Error):  # no lock, nobody's id in it, or of a process that ended
+        return None
+    return process.pid if has else None
 
 
 def free_mib(folder: Path) -> int:

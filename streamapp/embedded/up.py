@@ -32,6 +32,7 @@ from streamapp.settings import Settings
 __all__ = ["Up", "up"]
 
 INTERRUPTED_EXIT = 130
+CAUSES = {signal.SIGINT: "Ctrl-C (SIGINT)", signal.SIGHUP: "a terminal that was closed (SIGHUP)"}
 BROKER_START_S = 90.0
 READY_TIMEOUT_S = 600.0
 # together well under the ten seconds in which everything has to be gone
@@ -70,7 +71,7 @@ class Up:
         work = asyncio.ensure_future(self._start_and_stay())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._interrupt, work)
+            loop.add_signal_handler(number, self._interrupt, work, number)
         try:
             await work
         except asyncio.CancelledError:
@@ -171,14 +172,14 @@ class Up:
         self._is_up = True
         self._screen.line("Ctrl-C stops everything.")
 
-    def _interrupt(self, work: asyncio.Future[None]) -> None:
-        """The first signal stops in order, the second one at once."""
+    def _interrupt(self, work: asyncio.Future[None], number: signal.Signals) -> None:
+        """The first signal stops in order and says which it was, the second one at once."""
         if self._interrupted:
             self._kill_and_leave()
         self._interrupted = True
         work.cancel()
         with contextlib.suppress(OSError):  # a hung-up terminal can't be written to
-            self._screen.line("Stopping; once more stops at once.")
+            self._screen.line(f"Stopping because of {CAUSES.get(number, number.name)}; once more stops at once.")
 
     async def _stop(self) -> None:
         """Stop in the order of dependence, and let nothing be left, whatever goes wrong with one of them."""

@@ -226,8 +226,9 @@ def test_nobody_there(how: str) -> None:
 def streamapp(*words: str) -> subprocess.Popen[str]:
     """The command, as a terminal's shell starts it: one that runs in the background would have it ignore SIGINT."""
     program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    command = [sys.executable, "-c", f"{program}from streamapp.cli import main; main()", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    command = [sys.executable, "-c", f"{program}from streamapp.__main__ import main; main()", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
 
 
 def test_submit_and_wait(running: Deployment, tmp_path: Path) -> None:
@@ -238,6 +239,16 @@ def test_submit_and_wait(running: Deployment, tmp_path: Path) -> None:
         out, err = run.communicate(timeout=120)
     assert (run.returncode, out) == (0, f"{WORDS}\n")
     assert re.search(r"(?m)^✓ job [0-9a-f-]{36} \([0-9.]+ s\)$", err)
+
+
+def test_submit_standard_input(running: Deployment) -> None:
+    """What comes through a pipe is taken for the text that it is; name, priority and deadline are taken too."""
+    wanted = ["--name", "piped", "--priority", "-1", "--deadline", "1h", "--fresh"]
+    with streamapp("submit", "-", "--task", "telling", *wanted, "--url", running.url) as run:
+        out, err = run.communicate(WORDS, timeout=120)
+    assert (run.returncode, err) == (0, "")
+    job = running.finished(out.split()[1])
+    assert (job["status"], job["name"], job["report"]["text"]) == ("succeeded", "piped", WORDS)
 
 
 def test_interrupted_while_it_waits(running: Deployment, steering: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -83,11 +84,28 @@ def test_first_start_then_ctrl_c_then_a_second_start(tmp_path: Path) -> None:
         assert process.wait(10) == 0
         assert time.monotonic() - began < 10
         assert processes.of_home(tmp_path) == []
+        assert "Stopping because of Ctrl-C (SIGINT); once more stops at once." in said_since(process)
     with running(tmp_path) as (process, lines):
+        assert "The broker of `streamapp up` listens" in examined(tmp_path)
         assert "It knows 1 job." in lines
         assert not any("first job" in line for line in lines)
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+        assert said_since(process) == ["Stopping because of SIGTERM; once more stops at once.", "Stopped."]
+
+
+def said_since(process: subprocess.Popen[str]) -> list[str]:
+    """What `up` that has ended said after it was up."""
+    assert process.stdout is not None
+    return process.stdout.read().splitlines()
+
+
+def examined(home: Path) -> str:
+    """What `streamapp doctor` says of that home in its check of `up`."""
+    command = [sys.executable, "-m", "streamapp", "doctor", "--json"]
+    ran = subprocess.run(command, env=environ(home), capture_output=True, text=True, timeout=60, check=False)
+    (found,) = (check["findings"] for check in json.loads(ran.stdout)["checks"] if check["name"] == "up")
+    return str(found[0]["said"])
 
 
 def test_what_a_crash_left_over_is_mended(tmp_path: Path) -> None:

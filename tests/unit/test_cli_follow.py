@@ -113,6 +113,28 @@ def test_the_commands_for_jobs(
     assert said in result.output
 
 
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00+00:00"),
+        ("2026-01-31T18:00", "2026-01-31T18:00:00+00:00"),
+        ("2026-01-31T18:00:05+01:00", "2026-01-31T18:00:05+01:00"),
+        ("2026-01-31T18:00Z", "2026-01-31T18:00:00+00:00"),
+    ],
+)
+def test_times(monkeypatch: pytest.MonkeyPatch, said: str, sent: str) -> None:
+    """In UTC, where they have no offset."""
+    got = []
+
+    def answers(request: httpx.Request) -> httpx.Response:
+        got.append(dict(request.url.params))
+        return httpx.Response(200, json={"items": [], "next": None})
+
+    monkeypatch.setattr(cli_jobs, "client_of", lambda url: Client(URL, transport=httpx.MockTransport(answers)))
+    assert CliRunner().invoke(cli, ["jobs", "--after", said, "--before", said]).exit_code == 0
+    assert got == [{"limit": "20", "created_after": sent, "created_before": sent}]
+
+
 def test_a_job_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error comes as it is, and not as a success."""
     client = Client(URL, transport=httpx.MockTransport(lambda _: problem(404, "There is no such job.")))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from streamapp.embedded import StartError
-from streamapp.embedded.home import HomeLock, require_space
+from streamapp.embedded.home import HomeLock, holder, require_space
 
 
 def test_a_second_lock_names_the_holder(tmp_path: Path) -> None:
@@ -36,3 +37,15 @@ def test_a_nearly_full_disk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StartError, match=r"nearly full \(\d+ MiB left, 999999999999 MiB are needed\)"):
         require_space(tmp_path, 999_999_999_999)
     require_space(tmp_path, 0)
+
+
+def test_who_has_a_home(tmp_path: Path) -> None:
+    """I expect the process that has it, nobody before and after it, and the lock to be free all the while."""
+    assert holder(tmp_path) is None
+    with HomeLock(tmp_path):
+        assert holder(tmp_path) == os.getpid()
+    assert holder(tmp_path) is None  # its id is in the file still, and it lives
+    with HomeLock(tmp_path):
+        pass
+    (tmp_path / "up.lock").write_text("no number\n")
+    assert holder(tmp_path) is None

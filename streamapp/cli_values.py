@@ -1,0 +1,83 @@
+"""Values of options as the commands take them: times, deadlines, priorities. A wrong one is told what is right."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import click
+
+__all__ = ["Deadline", "Priority", "Time"]
+
+UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
+
+
+class Time(click.ParamType):
+    """A time in ISO 8601, in UTC unless it has an offset."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """With its offset."""
+        moment = value if isinstance(value, datetime) else _moment(value)
+        if moment is None:
+            self.fail(f"{value!r} is no time: write it like 2026-01-31, or 2026-01-31T18:00:00+01:00.", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Deadline(click.ParamType):
+    """A time to come with its offset (RFC 3339), or how long from now."""
+
+    name = "time"
+
+    def convert(
+        self, value: str | datetime | timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """The one or the other, as the client takes them."""
+        from streamapp.intake.submission import LONGEST_DEADLINE
+
+        said = value if not isinstance(value, str) else _duration(value) or _moment(value)
+        if said is None or (isinstance(said, datetime) and said.tzinfo is None):
+            self.fail(f"{value!r}: say how long from now, like 90m, 2h or 3d, or a time like {_example()}.", param, ctx)
+        left = said if isinstance(said, timedelta) else said - datetime.now(UTC)
+        if not timedelta(0) < left <= LONGEST_DEADLINE:
+            self.fail(f"{value!r}: it must be in the future, and within {LONGEST_DEADLINE.days} days.", param, ctx)
+        return said
+
+
+class Priority(click.ParamType):
+    """A whole number within the API's bounds."""
+
+    name = "number"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        from streamapp.intake.submission import HIGHEST_PRIORITY, LOWEST_PRIORITY
+
+        try:
+            number = int(value)
+        except ValueError:
+            number = HIGHEST_PRIORITY + 1
+        if not LOWEST_PRIORITY <= number <= HIGHEST_PRIORITY:
+            self.fail(f"{value!r}: say a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}.", param, ctx)
+        return number
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _duration(text: str) -> timedelta | None:
+    found = FROM_NOW.fullmatch(text)
+    try:
+        return timedelta(**{UNITS[found[2]]: float(found[1])}) if found else None
+    except OverflowError:
+        return timedelta.max
+
+
+def _example() -> str:
+    return (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:00:00Z")
