@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Any], Awaitable[None]]
 
-PLANS = 64  # most of them stand in the workshop's line, where a small one passes the large ones
+PLANS = 512  # most of them stand in the workshop's line, where a small one passes the large ones
 RESULTS = 256
 NOTICES = 64
 LETTERS = 16

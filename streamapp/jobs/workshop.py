@@ -18,6 +18,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 from weakref import WeakSet
 
+from streamapp.documents.claim import INLINE_BYTES
 from streamapp.errors import TaskFailed, Transient
 from streamapp.jobs import taskwork
 from streamapp.jobs.line import Line
@@ -31,14 +32,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 TIMEOUT_S = 600.0
-PROCESSES = 2
+PROCESSES = max(2, min(4, os.cpu_count() or 1))
 
 
 class Workshop:
     """Runs functions of `streamapp.jobs.taskwork` in another process.
 
     Each process is a pool of its own and has one call at a time, so that a crash or an endless loop is its own call's
-    alone, and waiting for a free process counts as no time.
+    alone, and waiting for a free process counts as no time. One process is for small documents only: planning fifty
+    books takes a while, and a short job must not wait for any of them.
     """
 
     def __init__(self, settings: Settings, processes: int = PROCESSES) -> None:
@@ -46,7 +48,7 @@ class Workshop:
         self._processes = processes
         self._pools: set[ProcessPoolExecutor] = set()
         self._started: WeakSet[ProcessPoolExecutor] = WeakSet()
-        self._line: Line[ProcessPoolExecutor] = Line()
+        self._line: Line[ProcessPoolExecutor] = Line(INLINE_BYTES, processes - 1 or processes)
         self._closed = False
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,7 +80,7 @@ class Workshop:
             pool = self._instead_of(pool)
             raise
         finally:
-            self._line.give(pool)
+            self._line.give(pool, size)
 
     async def warm(self) -> None:
         """Start the processes and their slow imports before the first job needs them."""

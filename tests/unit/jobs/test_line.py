@@ -11,7 +11,7 @@ async def come(line: Line[str], order: list[int], size: int) -> None:
     """Wait for a place, note that it was had, and give it back at once."""
     place = await line.take(size)
     order.append(size)
-    line.give(place)
+    line.give(place, size)
 
 
 async def test_turns_alternate_between_the_oldest_and_the_smallest() -> None:
@@ -60,3 +60,44 @@ async def test_who_leaves_the_line_keeps_nothing() -> None:
     await asyncio.wait({at_turn})
     await asyncio.wait_for(last, 1.0)
     assert order == [3]
+
+
+async def test_the_last_place_is_for_small_work() -> None:
+    """I expect a second book to wait although there is a place, a letter to have that, and the book to come after."""
+    line: Line[str] = Line(large=50, most=1)
+    line.give("first")
+    line.give("second")
+    assert await line.take(100) == "second"
+    order: list[int] = []
+    book = asyncio.create_task(come(line, order, 101))
+    await asyncio.sleep(0)
+    await come(line, order, 50)
+    assert order == [50]
+    line.give("second", 100)
+    await asyncio.wait_for(book, 1.0)
+    assert order == [50, 101]
+    assert await line.take(102) == "second"
+
+
+async def test_who_leaves_at_his_turn_leaves_room_for_large_work() -> None:
+    """I expect a book that was cancelled in the moment of its turn to count no more."""
+    line: Line[str] = Line(large=50, most=1)
+    book = asyncio.create_task(line.take(100))
+    await asyncio.sleep(0)
+    line.give("place")
+    book.cancel()
+    await asyncio.wait({book})
+    assert await asyncio.wait_for(line.take(101), 1.0) == "place"
+
+
+async def test_many_places_are_had_at_once() -> None:
+    """I expect whoever may to have a place as soon as there are several."""
+    line: Line[str] = Line(large=50, most=1)
+    waiting = [asyncio.create_task(line.take(size)) for size in (100, 101, 1)]
+    await asyncio.sleep(0)
+    line.give("first")
+    line.give("second")
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, False, True]
+    line.give("first", 100)
+    assert await asyncio.wait_for(waiting[1], 1.0) == "first"
