@@ -58,6 +58,14 @@ def test_each_number_draws_its_own_request_again() -> None:
         assert drawn != [made(name, number, 8, TARGET) for number in range(40)]
 
 
+def test_what_has_no_end_is_not_waited_for() -> None:
+    """A stream of events, also where chance made a GET of a HEAD: else the run's slowest answer is one of those."""
+    drawn = [made("routes", number, 20261126, TARGET) for number in range(7000)]
+    streams = [shot for shot in drawn if shot.sent.startswith(b"GET ") and shot.route.endswith(("/events", "/stream"))]
+    assert len(streams) > 100
+    assert {shot.listens_s for shot in streams} == {0.4}
+
+
 def test_parameters_are_filled() -> None:
     """No brace is left, whatever chance says."""
     chance = random.Random(1)
