@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, func, select
 from streamapp.errors import ConfigurationError
 from streamapp.identity import DEFAULT_TENANT
 from streamapp.intake.flask import blueprint
+from streamapp.intake.site import PATHS
 from streamapp.settings import Settings
 from streamapp.store import rooms
 from streamapp.store.database import Database
@@ -207,6 +209,26 @@ def test_a_key_is_asked_for(client: Client, database: Database) -> None:
     assert answer.status_code == 202
     assert [row.tenant for row in Published.rows] == ["anna"]
     assert site.get(answer.headers["Location"], headers={"Authorization": f"Bearer {key}"}).status_code == 403
+
+
+def test_what_is_anothers_is_not_there(client: Client, database: Database) -> None:
+    """I expect the same bytes as for what nobody has, wherever a path has an id in it and something is read."""
+    site = client(keys="required")
+    keys = {
+        tenant: {
+            "Authorization": f"Bearer {database.write_sync(create, NewKey(tenant, 'site', ('submit', 'read')))[1]}"
+        }
+        for tenant in ("anna", "bert")
+    }
+    job = site.post("/v1/jobs", json=ECHO, headers=keys["anna"]).get_json()["id"]
+    reads = [(method, rule) for rule in PATHS if "<" in rule for method in PATHS[rule] if method != "PUT"]
+    assert ("GET", "/v1/jobs/<job_id>") in reads
+    for method, rule in reads:
+        hers, nobodys = (rule.replace("<job_id>", each) for each in (job, str(uuid.uuid4())))
+        answer, other = (site.open(path, method=method, headers=keys["bert"]) for path in (hers, nobodys))
+        assert answer.status_code == 404
+        assert (answer.data, list(answer.headers)) == (other.data, list(other.headers))
+        assert site.open(hers, method=method, headers=keys["anna"]).status_code == 200
 
 
 def test_a_login_is_no_key(client: Client, database: Database) -> None:
