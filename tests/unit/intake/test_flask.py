@@ -200,6 +200,32 @@ def test_limits_are_said(client: Client, tmp_path: Path) -> None:
     assert _files(tmp_path / "blobs") == []
 
 
+def _form(*parts: tuple[str, int], about: bytes = b"") -> dict[str, Any]:
+    """What sends a form with fields of so many bytes, the last one with more headers."""
+    sent = b'--b\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n'
+    for number, (name, size) in enumerate(parts, start=1):
+        more = about if number == len(parts) else b""
+        line = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n%s\r\n' % (name.encode(), more)
+        sent += line + b"a" * size + b"\r\n"
+    return {"data": sent + b"--b--\r\n", "content_type": "multipart/form-data; boundary=b"}
+
+
+def test_the_limits_of_a_form(client: Client, database: Database) -> None:
+    """I expect its fields to have a body's bytes together and no more, whatever its file has; and heads a bound too."""
+    site = client(max_body_bytes=2000, max_document_bytes=9000)
+
+    def status(*parts: tuple[str, int], about: bytes = b"") -> int:
+        return site.post("/v1/jobs", **_form(*parts, about=about)).status_code
+
+    assert status(("text", 1900)) == 202
+    assert status(("file", 6000)) == 202
+    assert [status(("text", 2001)), status(("text", 1500), ("name", 600))] == [413, 413]
+    assert status(("file", 12_000)) == 413
+    assert status(("text", 9), about=b"X: " + b"a" * 8500 + b"\r\n") == 400
+    assert status(("text", 9), about=b"X: a\r\n" * 200) == 400
+    assert database.read_sync(count) == 2
+
+
 def test_a_key_is_asked_for(client: Client, database: Database) -> None:
     """I expect one, also while there is none: nobody here knows who reaches the site. Its use is noted."""
     site = client(keys="auto")
