@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+from dataclasses import replace
 from urllib.parse import quote
 
 from fuzz.places import PLACES, filled
@@ -63,7 +64,8 @@ def routes(chance: random.Random, target: Target) -> Shot:
         path += "?" + "&".join(_pair(chance) for _ in range(chance.choice((1, 1, 2, 3, 40))))
     about = [*bearer(chance, target), *([("Content-Type", place.kind)] if place.kind else [])]
     sent = request(method, path, about, place.body, target.host)
-    return Shot((sent,), place.path, silent=method != place.method, listens_s=0.4 if place.streams else None)
+    asked = replace(place, method=method)  # what asks for a stream's head may have become what asks for the stream
+    return Shot((sent,), place.path, silent=asked != place, listens_s=0.4 if asked.streams else None)
 
 
 def _bent(chance: random.Random, path: str) -> str:

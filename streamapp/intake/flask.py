@@ -22,7 +22,9 @@ from streamapp.documents.threadspool import ThreadSpool
 from streamapp.elsewhere import here
 from streamapp.errors import ConfigurationError
 from streamapp.intake.answers import Answers
+from streamapp.intake.beginning import look_at_store
 from streamapp.intake.body import Bodies
+from streamapp.intake.buckets import SharedBuckets
 from streamapp.intake.cors import ORIGIN, Cors
 from streamapp.intake.direct import DirectPace, DirectReserver
 from streamapp.intake.forked import PerProcess
@@ -46,18 +48,20 @@ __all__ = ["blueprint"]
 FLUSH_S = 5.0  # at the end of a process; gunicorn gives its workers 30 to end
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")  # so that we refuse them, not the site
 ANYONE = "off-and-anyone-may-use-this"
+RATES = "rates"  # the folder of the home in which requests are counted
 
 
 def blueprint(settings: Settings | None = None, name: str = "streamapp") -> flask.Blueprint:
-    """The blueprint, with the environment's settings unless others are given. Nothing is connected to before a request.
+    """The blueprint, with the environment's settings unless others are given. No connection is kept before a request.
 
-    Raises `ConfigurationError` when they are wrong, or do not say enough.
+    Raises `ConfigurationError` when they are wrong, or do not say enough; registering it does when there is no store.
     """
     settings = _checked(settings or load_settings())
     registry = load_registry(settings.tasks, settings.only_tasks, settings.chosen_default)
     desks = PerProcess(lambda: _desk(settings, registry))
     cors = Cors(settings.cors_origins)
     made = flask.Blueprint(name, __name__)
+    made.record_once(lambda _: look_at_store(settings))
 
     def add(rule: str) -> None:
         def view(**match: str) -> flask.Response:
@@ -95,7 +99,7 @@ def _desk(settings: Settings, registry: Registry) -> Desk:
     database = DirectDatabase(settings.store_url)
     keyring, pressure = Keyring(database, settings), Pressure(database, settings, here)
     fresh = Fresh(database, keyring, pressure)
-    fresh.check()  # before the folder for documents is made: it may be the wrong home
+    fresh.check()  # before anything is made in a home that may not be there any more
     blobs = Blobs(settings.blobs)
     producing = Producing(database, settings)
     atexit.register(producing.close, FLUSH_S)
@@ -121,4 +125,5 @@ def _desk(settings: Settings, registry: Registry) -> Desk:
     )
     bodies = Bodies(uploads, settings.upload_timeout_s, DirectPace)
     answers = Answers(database, None, settings.tenant_running)
-    return Desk(settings, registry, database, intake, bodies, answers, keyring, Limits(database), fresh)
+    limits = Limits(database, SharedBuckets(settings.home / RATES))
+    return Desk(settings, registry, database, intake, bodies, answers, keyring, limits, fresh)

@@ -1,23 +1,21 @@
 """A key's limits: how many requests a minute, and how many jobs that have not ended.
 
-Requests are counted in a worker's memory, so that counting costs nothing: with several workers a key has as many times
-its limit. Each key has a token bucket: so many tokens, and so many new ones a minute. Jobs are counted in the store,
-for keys with such a limit alone, and are those of the key's whole tenant; requests under way count as jobs too, so that
-many at once do not slip by.
+Requests are counted with token buckets (`streamapp.intake.buckets`), and by each worker for itself: with several
+workers a key has as many times its limit. Jobs are counted in the store, for keys with such a limit alone, and are
+those of the key's whole tenant; requests under way count as jobs too, so that many at once do not slip by.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from streamapp.intake.asked import Asked
+from streamapp.intake.buckets import MINUTE_S, Buckets, OwnBuckets
 from streamapp.intake.caller import Caller
 from streamapp.intake.refusal import Refused
 from streamapp.store import active
@@ -25,22 +23,15 @@ from streamapp.store.database import Database
 
 __all__ = ["Limits", "names_of"]
 
-MINUTE_S = 60.0
 FULL_RETRY_S = 2
 
 
-@dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float  # seconds, monotonic
-
-
 class Limits:
-    """Both, for one worker."""
+    """Both, for one worker. `buckets`: where requests are counted, unless in its memory."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, buckets: Buckets | None = None) -> None:
         self._database = database
-        self._buckets: dict[str, _Bucket] = {}
+        self._buckets = OwnBuckets() if buckets is None else buckets
         self._coming: Counter[str] = Counter()
         self._lock = threading.Lock()  # a Flask site has threads
 
@@ -51,20 +42,13 @@ class Limits:
         """
         if caller.per_minute is None:
             return {}
-        with self._lock:
-            return self._take(str(caller.key), caller.per_minute)
-
-    def _take(self, key: str, most: int) -> dict[str, str]:
-        now = time.monotonic()
-        bucket = self._buckets.setdefault(key, _Bucket(most, now))
-        bucket.tokens = min(float(most), bucket.tokens + (now - bucket.at) * most / MINUTE_S)
-        bucket.at = now
-        if bucket.tokens < 1:
-            wait_s = math.ceil((1 - bucket.tokens) * MINUTE_S / most)
+        most = caller.per_minute
+        tokens = self._buckets.take(str(caller.key), most)
+        if tokens < 1:
+            wait_s = math.ceil((1 - tokens) * MINUTE_S / most)
             detail = f"This key may send {most} requests a minute. Try again in {wait_s} s."
-            raise Refused(429, detail, retry_after_s=wait_s, headers=_fields(most, bucket.tokens))
-        bucket.tokens -= 1
-        return _fields(most, bucket.tokens)
+            raise Refused(429, detail, retry_after_s=wait_s, headers=_fields(most, tokens))
+        return _fields(most, tokens - 1)
 
     @asynccontextmanager
     async def room(self, caller: Caller, request: Asked) -> AsyncIterator[None]:

@@ -19,13 +19,16 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, make_url, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from streamapp.errors import StoreUnavailable
 from streamapp.store.outage import as_unavailable
 from streamapp.store.schema import clock
 
 __all__ = [
     "file_of",
+    "has_database",
     "has_wal",
     "is_in_use",
     "is_writable",
@@ -39,6 +42,7 @@ __all__ = [
 
 CONNECT_S = 5
 STEPS = 10_000  # of SQLite's machine, between two looks at the clock
+NAMED = text("SELECT 1 FROM pg_database WHERE datname = :name")
 NOW = select(clock())
 READ_ONLY = text("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'")
 MAY_INSERT = text("SELECT coalesce(has_table_privilege(to_regclass('jobs'), 'INSERT'), true)")  # if it is there
@@ -63,6 +67,20 @@ def opened(url: str) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def has_database(url: str) -> bool:
+    """Whether the server of a PostgreSQL store has a database of that name; True as well where it does not say.
+
+    The error of a connection says so in the server's language alone, without a code; so the server's own database,
+    which every one has, is asked.
+    """
+    parts = make_url(url)
+    try:
+        with opened(parts.set(database="postgres").render_as_string(hide_password=False)) as connection:
+            return connection.execute(NAMED, {"name": parts.database or parts.username}).first() is not None
+    except (StoreUnavailable, DBAPIError):
+        return True
 
 
 def is_in_use(file: Path) -> bool:

@@ -18,6 +18,12 @@ if sys.argv[1] == "yes":
 
     assert give_back()
 
+if sys.argv[1] == "worker":
+    from streamapp import bootstrap
+
+    bootstrap.build_or_leave = lambda build: build  # all of its start but the app, which needs a broker's name
+    bootstrap.jobs_app()
+
 process = psutil.Process()
 before = process.memory_info().rss
 kept = []
@@ -49,3 +55,9 @@ def test_what_large_bodies_took_is_given_back() -> None:
     without, given_back = grown_mib("no"), grown_mib("yes")
     assert without > 12
     assert given_back < 6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is about glibc")
+def test_a_jobs_worker_gives_it_back() -> None:
+    """I expect the start of a worker to set it for its own process."""
+    assert grown_mib("worker") < 6

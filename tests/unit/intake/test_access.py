@@ -38,7 +38,13 @@ class NoLimits:
 
 
 async def asked(
-    path: str, caller: Caller, headers: dict[str, str] | None = None, *, method: str = "GET", required: bool = True
+    path: str,
+    caller: Caller,
+    headers: dict[str, str] | None = None,
+    *,
+    method: str = "GET",
+    required: bool = True,
+    origins: tuple[str, ...] | None = None,
 ) -> int | str:
     """The status of a refusal, or the tenant that the handler saw."""
     app = web.Application()
@@ -46,7 +52,8 @@ async def asked(
         app.router.add_route("*", known, handler)
     request = make_mocked_request(method, path, headers=headers or {"Authorization": "Bearer right"})
     request._match_info = await app.router.resolve(request)
-    guard: Any = access(cast(Keyring, OneKey(caller, required)), cast(Limits, NoLimits()), NEEDS, (), "http://here")
+    keyring, limits = cast(Keyring, OneKey(caller, required)), cast(Limits, NoLimits())
+    guard: Any = access(keyring, limits, NEEDS, (), "http://here", origins)
     try:
         response = await guard(request, handler)
     except Refused as error:
@@ -88,6 +95,19 @@ async def test_who_sends_nothing_right() -> None:
         assert await asked("/things/7", reader, headers, required=False) == "default"
     # where anyone may, told so in words, any name will do; only a worker on loopback minds
     assert await asked("/things/7", reader, {"Host": "evil.example"}, required=False) == "default"
+
+
+async def test_a_worker_on_loopback_minds_who_asks() -> None:
+    """I expect another's name and another's page to be refused, but where nothing is needed; with a key neither is."""
+    reader = Caller("anna", frozenset({"read"}), "k")
+    rebound, page = {"Host": "evil.example"}, {"Host": "localhost", "Origin": "https://evil.example"}
+    for path in ("/things/7", "/forgotten", "/nowhere"):
+        assert await asked(path, reader, rebound, required=False, origins=()) == 421
+        assert await asked(path, reader, page, required=False, origins=()) == 403
+        assert await asked(path, reader, page, required=False, origins=("https://evil.example",)) == "default"
+    assert await asked("/open", reader, rebound, required=False, origins=()) == "default"
+    with_key = {**rebound, "Authorization": "Bearer right"}
+    assert await asked("/things/7", reader, with_key, origins=()) == "anna"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def test_who_waits_to_go_on_goes_on() -> None:
 async def test_a_silent_connection_ends(sent: bytes) -> None:
     """Whether nothing came, or half a head, or a request that was answered: nobody holds one for an hour."""
     async with served(idle_s=0.2) as opened:
-        answer = await asked(opened, sent)  # waits for the end
+        answer = await asyncio.wait_for(asked(opened, sent), 30)  # it waits for the end; a hang is a failure
 
     assert answer.startswith(b"HTTP/1.1 200 ") is sent.endswith(b"\r\n\r\n")
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, func, select
 from streamapp.errors import ConfigurationError
 from streamapp.identity import DEFAULT_TENANT
 from streamapp.intake.flask import blueprint
+from streamapp.intake.site import PATHS
 from streamapp.settings import Settings
 from streamapp.store import rooms
 from streamapp.store.database import Database
@@ -58,7 +60,8 @@ def _published(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path, database: Database) -> Callable[..., Settings]:
-    """Settings of a site beside that store."""
+    """Settings of a site beside that store, in a home where a worker was."""
+    (tmp_path / "blobs").mkdir()
 
     def make(**fields: Any) -> Settings:
         usual = {
@@ -197,6 +200,32 @@ def test_limits_are_said(client: Client, tmp_path: Path) -> None:
     assert _files(tmp_path / "blobs") == []
 
 
+def _form(*parts: tuple[str, int], about: bytes = b"") -> dict[str, Any]:
+    """What sends a form with fields of so many bytes, the last one with more headers."""
+    sent = b'--b\r\nContent-Disposition: form-data; name="task"\r\n\r\necho\r\n'
+    for number, (name, size) in enumerate(parts, start=1):
+        more = about if number == len(parts) else b""
+        line = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n%s\r\n' % (name.encode(), more)
+        sent += line + b"a" * size + b"\r\n"
+    return {"data": sent + b"--b--\r\n", "content_type": "multipart/form-data; boundary=b"}
+
+
+def test_the_limits_of_a_form(client: Client, database: Database) -> None:
+    """I expect its fields to have a body's bytes together and no more, whatever its file has; and heads a bound too."""
+    site = client(max_body_bytes=2000, max_document_bytes=9000)
+
+    def status(*parts: tuple[str, int], about: bytes = b"") -> int:
+        return site.post("/v1/jobs", **_form(*parts, about=about)).status_code
+
+    assert status(("text", 1900)) == 202
+    assert status(("file", 6000)) == 202
+    assert [status(("text", 2001)), status(("text", 1500), ("name", 600))] == [413, 413]
+    assert status(("file", 12_000)) == 413
+    assert status(("text", 9), about=b"X: " + b"a" * 8500 + b"\r\n") == 400
+    assert status(("text", 9), about=b"X: a\r\n" * 200) == 400
+    assert database.read_sync(count) == 2
+
+
 def test_a_key_is_asked_for(client: Client, database: Database) -> None:
     """I expect one, also while there is none: nobody here knows who reaches the site. Its use is noted."""
     site = client(keys="auto")
@@ -206,6 +235,26 @@ def test_a_key_is_asked_for(client: Client, database: Database) -> None:
     assert answer.status_code == 202
     assert [row.tenant for row in Published.rows] == ["anna"]
     assert site.get(answer.headers["Location"], headers={"Authorization": f"Bearer {key}"}).status_code == 403
+
+
+def test_what_is_anothers_is_not_there(client: Client, database: Database) -> None:
+    """I expect the same bytes as for what nobody has, wherever a path has an id in it and something is read."""
+    site = client(keys="required")
+    keys = {
+        tenant: {
+            "Authorization": f"Bearer {database.write_sync(create, NewKey(tenant, 'site', ('submit', 'read')))[1]}"
+        }
+        for tenant in ("anna", "bert")
+    }
+    job = site.post("/v1/jobs", json=ECHO, headers=keys["anna"]).get_json()["id"]
+    reads = [(method, rule) for rule in PATHS if "<" in rule for method in PATHS[rule] if method != "PUT"]
+    assert ("GET", "/v1/jobs/<job_id>") in reads
+    for method, rule in reads:
+        hers, nobodys = (rule.replace("<job_id>", each) for each in (job, str(uuid.uuid4())))
+        answer, other = (site.open(path, method=method, headers=keys["bert"]) for path in (hers, nobodys))
+        assert answer.status_code == 404
+        assert (answer.data, list(answer.headers)) == (other.data, list(other.headers))
+        assert site.open(hers, method=method, headers=keys["anna"]).status_code == 200
 
 
 def test_a_login_is_no_key(client: Client, database: Database) -> None:
@@ -259,15 +308,6 @@ def test_backpressure(client: Client, database: Database) -> None:
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
     assert "nearly full" in answer.get_json()["detail"]
     assert database.read_sync(count) == 0
-
-
-def test_a_store_that_is_not_there_yet(client: Client, tmp_path: Path) -> None:
-    """I expect 503, no folder to be made in a home that may be the wrong one, and work once a worker was there."""
-    home = tmp_path / "elsewhere"
-    site = client(home=home, database_url="")
-    answer = site.post("/v1/jobs", json=ECHO)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    assert not home.exists()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from streamapp.intake import limits as module
+from streamapp.intake import buckets
 from streamapp.intake.caller import LOCAL, Caller
 from streamapp.intake.limits import Limits, names_of
 from streamapp.intake.refusal import Refused
@@ -38,7 +38,7 @@ def caller(tenant: str = "anna", key: str = "k", **limits: Any) -> Caller:
 def test_requests_come_from_a_bucket(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect as many at once as a minute has, then one for each share of it; and the fields to say so all along."""
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(buckets, "time", clock)
     limits, anna = Limits(database), caller(per_minute=6)
 
     left = [limits.take(anna) for _ in range(6)]

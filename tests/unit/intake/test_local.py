@@ -38,6 +38,8 @@ def status_of(
         ("127.1", 421),
         ("evil.example", 421),
         ("localhost.evil.example", 421),
+        ("evillocalhost", 421),
+        ("a.localhost:6066", 200),
         ("127.0.0.1@evil.example", 421),
         ("[::1", 421),
         ("", 421),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
+from aiohttp import web
 
-from streamapp.intake.pace import STRETCH_BYTES, Pace
+from streamapp.intake.direct import DirectPace
+from streamapp.intake.pace import STRETCH_BYTES, Pace, read_whole
 from streamapp.intake.refusal import Refused
 
 
@@ -72,3 +75,56 @@ async def test_our_own_time_does_not_count(line: Line) -> None:
         await pace.wait(line.read(0.1))
         line.now += 60.0
     assert line.granted[-1] > 7.0
+
+
+class Body:
+    """A request whose body comes byte by byte, one each second; it is its own content."""
+
+    def __init__(self, line: Line, size: int, client_max_size: int) -> None:
+        self.content = self
+        self.client_max_size = client_max_size
+        self._line, self._left = line, size
+
+    def is_eof(self) -> bool:
+        """Most of it is still to come."""
+        return False
+
+    async def readany(self) -> bytes:
+        """The next one."""
+        if not self._left:
+            return b""
+        self._left -= 1
+        await self._line.read(1.0)
+        return b"a"
+
+
+async def test_a_small_body_has_a_clock_too(line: Line) -> None:
+    """I expect a login or a filter that dribbles to end as a document does, 408, and one that is too large, 413."""
+    whole: Any = Body(line, 20, 20)
+    assert await read_whole(whole) == b"a" * 20
+    slow: Any = Body(line, 1000, 2000)
+    with pytest.raises(Refused) as refused:
+        await read_whole(slow)
+    assert refused.value.problem.status == 408
+    large: Any = Body(line, 20, 10)
+    with pytest.raises(web.HTTPRequestEntityTooLarge):
+        await read_whole(large)
+
+
+@pytest.mark.parametrize(("total_s", "size", "ends"), [(100.0, STRETCH_BYTES, 108.0), (3600.0, 1, 18.0)])
+async def test_a_site_looks_after_each_read(line: Line, total_s: float, size: int, ends: float) -> None:
+    """I expect 408 behind the read in which the time was over: of all of it, and of one stretch."""
+    pace = DirectPace(total_s, stretch_s=10.0)
+
+    async def blocks() -> None:
+        line.now += 9.0
+
+    async def whole() -> None:
+        for _ in range(1000):
+            await pace.wait(blocks())
+            pace.came(size)
+
+    with pytest.raises(Refused) as refused:
+        await whole()
+    assert refused.value.problem.status == 408
+    assert line.now == ends
