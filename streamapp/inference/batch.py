@@ -20,7 +20,7 @@ from typing import Any
 
 __all__ = ["Fit", "Pending", "choose"]
 
-RIDER = 2  # a chunk that takes no more than this part of the budget rides along with the oldest item
+RIDER = 2  # chunks that take no more than this part of the budget together go with the oldest item
 
 
 @dataclass(slots=True, eq=False)
@@ -56,7 +56,7 @@ class Fit:
 def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -> list[Pending]:
     """The next batch out of `waiting` (oldest first): what it begins with, and what fits beside that in the budget.
 
-    It begins with the oldest item or, where `smallest` is set, with the chunk that has least left to do; the other of
+    It begins with the oldest item or, where `smallest` is set, with the chunks that have least left to do; the other of
     the two rides along where there is room for it.
     """
     if not waiting:
@@ -67,8 +67,8 @@ def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -
     waiting = [entry for entry in waiting if not entry.alone]
     if _cost(waiting) <= budget:
         return list(waiting)
-    small = _of_the_smallest(waiting, budget)
-    first, rider = (small, [oldest]) if smallest else ([oldest], small if _cost(small) <= budget / RIDER else [])
+    small = _small(waiting, budget // RIDER)
+    first, rider = (small or _of_the_smallest(waiting, budget), [oldest]) if smallest else ([oldest], small)
     begun = list({id(entry): entry for entry in (*first, *rider)}.values())
     if _cost(begun) > budget:
         begun = first
@@ -76,15 +76,25 @@ def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -
     return begun + _beside(begun, [entry for entry in waiting if id(entry) not in taken], budget)
 
 
+def _small(waiting: Sequence[Pending], room: int) -> list[Pending]:
+    """All that waits of the chunks with the least left, as many chunks as there is room for."""
+    parts = sorted(_by_chunk(waiting), key=_cost)
+    spent = itertools.accumulate(map(_cost, parts))
+    return [entry for part, cost in zip(parts, spent, strict=True) if cost <= room for entry in part]
+
+
 def _of_the_smallest(waiting: Sequence[Pending], budget: int) -> list[Pending]:
     """What fits of the chunk that waits with the least cost: one item at least."""
-    left: dict[int, int] = {}
-    for entry in waiting:
-        left[id(entry.chunk)] = left.get(id(entry.chunk), 0) + entry.cost
-    smallest = min(left, key=left.__getitem__)
-    mine = [entry for entry in waiting if id(entry.chunk) == smallest]
+    mine = min(_by_chunk(waiting), key=_cost)
     spent = itertools.accumulate(entry.cost for entry in mine)
     return [entry for entry, cost in zip(mine, spent, strict=True) if cost <= budget] or mine[:1]
+
+
+def _by_chunk(waiting: Sequence[Pending]) -> Iterable[list[Pending]]:
+    parts: dict[int, list[Pending]] = {}
+    for entry in waiting:
+        parts.setdefault(id(entry.chunk), []).append(entry)
+    return parts.values()
 
 
 def _cost(entries: Iterable[Pending]) -> int:

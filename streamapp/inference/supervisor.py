@@ -27,6 +27,7 @@ LONGEST_S = 30.0
 # has to end three more before it is given up, while all others wait.
 LONGEST_READY_S = 1.0
 DRAIN_S = 12.0
+GIVES_WAY = 10  # niceness: what computes all the time comes after what answers, plans, reduces and delivers
 CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
 
 
@@ -88,7 +89,7 @@ class Supervisor:
             os.close(sees)
 
     async def _spawn(self, says: int) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "faust",
@@ -101,6 +102,9 @@ class Supervisor:
             pass_fds=(says,),
             env={**os.environ, LEASH: "stdin", READY: str(says)},
         )
+        with suppress(ProcessLookupError):  # before it has any threads, which then have it from their beginning
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + GIVES_WAY)
+        return process
 
     @staticmethod
     async def _end(process: asyncio.subprocess.Process) -> None:

@@ -65,11 +65,13 @@ def take_off(
 ) -> list[AnyRow]:
     """Give free credits to the chunks that are due. Returns their rows joined with their jobs', for publishing.
 
-    A chunk of `full` items or more counts as one; a smaller one as much less as it is smaller.
+    A chunk of `full` items or more counts as one; a smaller one as much less as it is smaller. Those of half of it or
+    less fly beyond the credits, as long as they hold no more than one full chunk would together: a model worker takes
+    them into its next batch.
     """
     if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes,
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))  # and of whatever predictor, both write `served`
-    air = _Air(credits, small, *flights.in_the_air(connection, predictor))
+    air = _Air(credits, small, full, *flights.in_the_air(connection, predictor, full))
     if not air.has_room:
         return []
     waiting, owners = _candidates(connection, predictor)
@@ -99,13 +101,15 @@ def take_off(
 
 
 class _Air:
-    """What flies, and whether there is room for more."""
+    """What flies, and whether there is room for more: `chunks`, their `items`, and those of them in `little` chunks."""
 
-    def __init__(self, credits: int, small: Small, chunks: int, items: int) -> None:
+    def __init__(self, credits: int, small: Small, full: int, chunks: int, items: int, little: int) -> None:
         self._credits = credits
         self._small = small
+        self._full = full
         self._chunks = chunks
         self._items = items
+        self._little = little
 
     @property
     def has_room(self) -> bool:
@@ -118,17 +122,27 @@ class _Air:
             return False
         self._chunks += 1
         self._items += items
+        self._little += items if self._is_little(items) else 0
         return True
 
     def _has_room(self, items: int) -> bool:
         if self._chunks < self._credits:
             return True
-        return self._chunks < self._small.chunks and self._items + items <= self._small.items
+        if self._chunks < self._small.chunks and self._items + items <= self._small.items:
+            return True
+        return self._is_little(items) and self._little + items <= self._full
+
+    def _is_little(self, items: int) -> bool:
+        return items * 2 <= self._full
 
 
 def _next_job(waiting: Sequence[_Waiting], owners: Mapping[str, _Tenant]) -> _Waiting:
-    """The least served tenant's next job: its smallest newcomer if it is their turn, else its least served one."""
-    tenant = min({entry.run.tenant for entry in waiting}, key=lambda name: (owners[name].served, name))
+    """The least served tenant's next job: its smallest newcomer if it is their turn, else its least served one.
+
+    Of tenants that are level, as one is that joins just now, it is the one that waits with least.
+    """
+    least = {entry.run.tenant: entry.chunks for entry in sorted(waiting, key=lambda entry: -entry.chunks)}
+    tenant = min(least, key=lambda name: (owners[name].served, least[name], name))
     mine = [entry for entry in waiting if entry.run.tenant == tenant]
     newcomers = [entry for entry in mine if entry.new]
     if newcomers and not owners[tenant].turn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, bindparam, func, not_, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, func, not_, or_, select, update
 
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING
@@ -18,8 +18,13 @@ __all__ = ["candidates", "fly", "in_the_air", "note_tenants", "waiting_chunks"]
 CANDIDATES = 64  # newcomers, and others, that are looked at: the least served; one more never starves, it becomes one
 AT_ONCE = 4  # chunks of a job that are read at a time: they hold what they are about
 _OF_PREDICTOR = chunks.c.predictor == bindparam("of_predictor")
+_SMALL = case((chunks.c.size * 2 <= bindparam("full", type_=Integer()), chunks.c.size), else_=0)
 IN_THE_AIR = (
-    select(func.count().label("chunks"), func.coalesce(func.sum(chunks.c.size), 0).label("items"))
+    select(
+        func.count().label("chunks"),
+        func.coalesce(func.sum(chunks.c.size), 0).label("items"),
+        func.coalesce(func.sum(_SMALL), 0).label("small"),
+    )
     .select_from(chunks)
     .where(_OF_PREDICTOR, chunks.c.state == FLYING)
 )
@@ -63,10 +68,10 @@ SERVE_TENANT = (
 )
 
 
-def in_the_air(connection: Connection, predictor: str) -> tuple[int, int]:
-    """How many chunks of that predictor fly, and how many items they hold."""
-    row = connection.execute(IN_THE_AIR, {"of_predictor": predictor}).one()
-    return row.chunks, row.items
+def in_the_air(connection: Connection, predictor: str, full: int) -> tuple[int, int, int]:
+    """How many chunks of that predictor fly, their items, and those of chunks of no more than half of `full`."""
+    row = connection.execute(IN_THE_AIR, {"of_predictor": predictor, "full": full}).one()
+    return row.chunks, row.items, row.small
 
 
 def candidates(connection: Connection, predictor: str) -> Iterator[AnyRow]:

@@ -32,6 +32,7 @@ COSTS, NEWS_COSTS = 20, 5  # and at least this many times what it took to find; 
 SHORTEST_S = 0.05
 TOGETHER_S = 0.05  # credits that are given one right after the other
 BATCH = 64  # items, roughly: what is computed together ends together
+RIDER = 2  # what takes no more than this part of a batch is in the next one: see streamapp.inference.batch
 
 _kept: WeakKeyDictionary[Engine, _Look] = WeakKeyDictionary()
 _one = threading.Lock()
@@ -91,24 +92,20 @@ class _State:
     def through_s(self, moment: float | None, size: float, rate: float) -> float:
         """Seconds until that many items which fly since that moment are computed; None: until they would be begun with.
 
-        What is computed just now was begun with at the last result, and when every credit is given, that gave one. But
-        who passes others may do so in a batch that brings no result: only how long ago it came is known of that.
+        What is computed just now was begun with at the last result, and when every credit is given, that gave one.
         """
         if not self.queue:
             return 0.0
         before = [each.size for each in self.queue if moment is None or each.at <= moment + TOGETHER_S]
-        passing = (1 + math.ceil(max(sum(each for each in before if each <= size), 1) / BATCH)) * BATCH
         items = min(sum(each.size for each in self.queue), max(1, round(sum(before) / BATCH)) * BATCH)
-        since = self._since()
-        if passing <= items:  # the smallest is in the next batch: see streamapp.inference.batch
-            items, since = passing, since if moment is None else moment
-        least = min(items, BATCH) / 8 / rate  # it is not done, or it would not be here
-        return max(least, items / rate - max(0.0, self.now - since))
-
-    def _since(self) -> float:
-        """When the batch that is computed now was begun with, probably."""
         given = [each.at for each in self.queue if not each.newcomer] if self.full else []
-        return max(given) if given else min(each.at for each in self.queue)
+        since = max(given) if given else min(each.at for each in self.queue)
+        least = min(items, BATCH) / 8 / rate  # it is not done, or it would not be here
+        if size <= BATCH / RIDER:
+            begun = moment is not None and since > moment
+            batches = math.ceil(sum(each for each in before if each <= size) * RIDER / BATCH) + (not begun)
+            items = min(items, batches * BATCH)
+        return max(least, items / rate - max(0.0, self.now - since))
 
     def turns_s(self) -> dict[Key, float]:
         """Seconds of others' work that gets credits before a newcomer's first."""

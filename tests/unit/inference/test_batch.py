@@ -73,6 +73,14 @@ def test_a_small_chunk_and_the_oldest_item_go_together() -> None:
     assert choose(book + short, 25) == [book[0], *short, book[1]]
 
 
+def test_small_chunks_go_together() -> None:
+    """I expect all of two chunks that take no more than half of a batch together, and of a third not all of it."""
+    book, parts = waiting(9, 9, 9, chunk="book"), [waiting(2, 2, chunk=name) for name in ("a", "b", "c")]
+    entries = book + [entry for part in parts for entry in part]
+    assert choose(entries, 17)[:5] == [book[0], *parts[0], *parts[1]]
+    assert choose(entries, 17, smallest=True)[:5] == [*parts[0], *parts[1], book[0]]
+
+
 def test_where_there_is_no_room_for_both_they_take_turns() -> None:
     """I expect the smallest chunk's items and what is like them, or the oldest item and what is like that."""
     book, short = waiting(17, 9, 9, 5, 6, chunk="book"), waiting(5, 2, chunk="short")

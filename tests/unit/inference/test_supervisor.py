@@ -62,6 +62,13 @@ async def test_a_grandchild_holds_up_nothing(faust: Path) -> None:
     os.kill(int(await asyncio.to_thread(faust.with_name("pid").read_text)), signal.SIGKILL)
 
 
+async def test_it_gives_way(faust: Path) -> None:
+    """I expect a child to have a lower priority than this process, or books would hold up what answers and delivers."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    text = f"import time\nwhile os.getpriority(os.PRIO_PROCESS, 0) <= {ours}: time.sleep(0.01)\nos._exit(5)"
+    assert await life(faust, text) == (5, False)
+
+
 async def test_no_descriptor_is_left_open(faust: Path) -> None:
     """I expect as many as before after many children, or a supervisor of months would run out of them."""
     await life(faust, "os._exit(0)")

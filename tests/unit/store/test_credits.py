@@ -57,7 +57,7 @@ def test_a_full_chunk_keeps_its_turn(database: Database) -> None:
     short = running(database, chunks=1, tenant="aaron")
     land(database, rows_of(database, chunks, state="flying")[:1])
     assert [row.job for row in fly(database, CREDITS, small=Small(64, 256))] == [short.job]
-    running(database, chunks=1, tenant="zoe")
+    running(database, chunks=1, tenant="aaron")
     assert fly(database, CREDITS, small=Small(64, 256)) == [], "the book is next"
     land(database, rows_of(database, chunks, state="flying", job=short.job))
     assert [row.job for row in fly(database, CREDITS, small=Small(64, 256))] == [book.job]
@@ -143,10 +143,37 @@ def test_tenants_share_by_items_and_not_by_chunks(database: Database) -> None:
     """I expect a tenant with chunks of a quarter of a full one to get four for each that the other gets."""
     for tenant, items in (("books", 64), ("letters", 16)):
         assert database.write_sync(begin_step, reserved(database, tenant), None, 0, some_chunks(300, size=items))
-    taken = Counter(row.tenant for row in flown(database, 100, full=64))
-    assert taken["letters"] == pytest.approx(80, abs=2)
+    taken = Counter(row.tenant for row in flown(database, 40, full=64))
+    assert taken["letters"] == pytest.approx(4 * taken["books"], abs=4)
     taken = Counter(row.tenant for row in flown(database, 60, full=8))
-    assert taken["letters"] == pytest.approx(30, abs=2), "both are full and more"
+    assert taken["letters"] == pytest.approx(taken["books"], abs=2), "both are full and more"
+
+
+def test_small_chunks_fly_at_once_up_to_a_full_one_s_items(database: Database) -> None:
+    """I expect four of sixteen items beyond credits that are all given, none of more than half of a full one, and none
+    out of turn.
+    """
+    for tenant in ("anna", "zoe"):
+        assert database.write_sync(begin_step, reserved(database, tenant), None, 0, some_chunks(20, size=64))
+    assert len(fly(database, CREDITS, full=64)) == CREDITS
+    half = reserved(database, "half")
+    assert database.write_sync(begin_step, half, None, 0, some_chunks(1, size=33))
+    assert fly(database, CREDITS, full=64) == []
+    database.write_sync(job_rows.end, half, "cancelled")
+    short = [reserved(database, f"short-{number}") for number in range(6)]
+    for run in short:
+        assert database.write_sync(begin_step, run, None, 0, some_chunks(2, size=16))
+    assert [row.job for row in fly(database, CREDITS, full=64)] == [run.job for run in short[:4]]
+    land(database, rows_of(database, chunks, state="flying", size=16))
+    assert [row.job for row in fly(database, CREDITS, full=64)] == [run.job for run in short[4:]], "a book is next"
+
+
+def test_who_joins_level_is_before_who_was_there(database: Database) -> None:
+    """I expect a short job's tenant to get the next credit, whatever its name, and not the tenant with the book."""
+    running(database, chunks=10, tenant="anna")
+    flown(database, 2)
+    short = running(database, chunks=1, tenant="zoe")
+    assert [row.job for row in fly(database, 1)] == [short.job]
 
 
 def test_who_comes_back_owes_nothing(database: Database) -> None:
