@@ -13,6 +13,7 @@ Source: Waldspurger and Weihl, Stride Scheduling: Deterministic Proportional-Sha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -139,9 +140,12 @@ class _Air:
 def _next_job(waiting: Sequence[_Waiting], owners: Mapping[str, _Tenant]) -> _Waiting:
     """The least served tenant's next job: its smallest newcomer if it is their turn, else its least served one.
 
-    Of tenants that are level, as one is that joins just now, it is the one that waits with least.
+    Of tenants that are level, as one is that joins just now, it is the one with the smallest newcomer.
     """
-    least = {entry.run.tenant: entry.chunks for entry in sorted(waiting, key=lambda entry: -entry.chunks)}
+    least = {entry.run.tenant: math.inf for entry in waiting}
+    for entry in waiting:
+        if entry.new:
+            least[entry.run.tenant] = min(least[entry.run.tenant], entry.chunks)
     tenant = min(least, key=lambda name: (owners[name].served, least[name], name))
     mine = [entry for entry in waiting if entry.run.tenant == tenant]
     newcomers = [entry for entry in mine if entry.new]
