@@ -47,7 +47,7 @@ async def follow(client: AsyncClient, job_id: str, screen: Screen, look_s: float
             with suppress(ApiError, ApiUnreachable):  # without a stream it is asked now and then
                 async for event in client.stream(job_id):
                     if isinstance(event.data, ProgressEvent):
-                        step.at(event.data.done, event.data.total)
+                        showing.at(event.data)
                     elif isinstance(event.data, PartialEvent):
                         showing.part(event.data)
             job = await client.wait(job_id)
@@ -64,12 +64,21 @@ class Showing:
     def __init__(self, screen: Screen, step: Step) -> None:
         self._screen, self._step = screen, step
         self._shown: set[str] = set()
+        self._queued = False
 
     def seen(self, job: JobResource) -> None:
         """Where it stands now."""
+        self._queued = job.position is not None
         if words := left(job):
             self._step.say(words)
         self._step.at(job.progress.done, job.progress.total)
+
+    def at(self, progress: ProgressEvent) -> None:
+        """How far it is: then it stands in the queue no more, whatever was seen last."""
+        if self._queued and progress.done:
+            self._queued = False
+            self._step.say("it runs")
+        self._step.at(progress.done, progress.total)
 
     def part(self, partial: PartialEvent) -> None:
         """Those paragraphs of a partial report that were not shown yet: each report replaces the one before."""

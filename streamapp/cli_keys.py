@@ -14,6 +14,7 @@ from streamapp.store.keys import NewKey, create, keys_of, revoke
 __all__ = ["keys"]
 
 SCOPES = ("submit", "read", "admin")
+_WITHOUT = f"Jobs that were sent without one are the tenant {DEFAULT_TENANT}'s."
 TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # it is a part of documents' paths
 
 
@@ -62,9 +63,16 @@ def create_key(
         raise click.BadParameter("a name has 1 to 100 printable characters", param_hint="NAME")
     new = NewKey(tenant, name, frozenset(scopes), days, per_minute, active_jobs)
     with open_store() as database:
+        before = [row for row in database.read_sync(keys_of) if row.stands]
         identity, key = database.write_sync(create, new)
     click.echo(f"key {identity} of tenant {tenant}; this is the only time that it is shown:", err=True)
     click.echo(key)
+    if not before:
+        click.echo(f"From now on every request and page needs a key. {_WITHOUT}", err=True)
+    if "admin" not in scopes and not any("admin" in row.scopes for row in before):
+        click.echo(
+            "No key may administer yet; `streamapp keys create NAME --scope admin` makes one that may.", err=True
+        )
 
 
 @keys.command(name="list")

@@ -97,5 +97,6 @@ def _show_end(job: JobResource) -> int:
     if job.report is not None:
         click.echo(job.report.text)
         return 0
-    click.echo(f"streamapp: the job has {job.status}: {job.error or 'no reason is known'}", err=True)
+    became = "was cancelled" if job.status == "cancelled" else f"has {job.status}"
+    click.echo(f"streamapp: the job {became}: {job.error or 'no reason is known'}", err=True)
     return FAILED

@@ -88,6 +88,10 @@ class JobResource(BaseModel):
     task: str
     name: str | None = Field(description="The file's name or the first words of the text.")
     email: str | None = Field(None, description="Where the result is sent.")
+    webhook: str | None = Field(None, description="The URL that is told when it has ended.")
+    params: dict[str, Any] = Field({}, description="The task's parameters, as they were sent.")
+    priority: int = Field(0, description="-3 to 3; each step doubles the job's share of its tenant's credits.")
+    deadline: datetime | None = Field(None, description="When it is given up if it has not ended.")
     status: Status
     progress: Progress
     position: int | None = Field(description="1 is next; null once it runs.")

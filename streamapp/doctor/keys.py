@@ -9,7 +9,7 @@ from streamapp.doctor.ground import Ground
 from streamapp.errors import StoreUnavailable
 from streamapp.settings import Settings
 from streamapp.store import examine
-from streamapp.store.keys import any_key
+from streamapp.store.keys import any_key, keys_of
 
 __all__ = ["check_keys", "judged"]
 
@@ -20,18 +20,26 @@ async def check_keys(ground: Ground) -> Sequence[Finding]:
     if settings.keys.startswith("off"):
         return [judged(settings, any_keys=False)]
     try:
-        return [judged(settings, any_keys=await aside(lambda: _any(settings.store_url)))]
+        return [judged(settings, **await aside(lambda: _there(settings.store_url)))]
     except StoreUnavailable:
         return [skipped("Whether there are keys is not known: the store can't be read.")]
 
 
-def judged(settings: Settings, *, any_keys: bool) -> Finding:
-    """What is to be said of these settings, with keys in the store or without."""
+def judged(settings: Settings, *, any_keys: bool, usable: bool = True) -> Finding:
+    """What is to be said of these settings, with keys in the store or without, and with one that can be used or none.
+
+    Keys that were all revoked or have expired are keys: they are asked for, and nobody has one.
+    """
     where = f"{settings.web_host}:{settings.web_port}"
     if settings.keys == "off-and-anyone-may-use-this" and not settings.is_local:
         return warning(
             f"Whoever reaches {where} may send work, read all jobs and administer.",
             "Make a key (`streamapp keys create NAME`) and take STREAMAPP_KEYS away, unless that is wanted.",
+        )
+    if any_keys and not usable:
+        return problem(
+            "The API asks for a key, and each there is was revoked or has expired.",
+            "Make one: `streamapp keys create NAME`.",
         )
     if any_keys:
         return ok("The API asks for a key, and there are keys.")
@@ -45,9 +53,10 @@ def judged(settings: Settings, *, any_keys: bool) -> Finding:
     return ok(f"The API asks for no key; it listens on this machine alone ({where}).")
 
 
-def _any(url: str) -> bool:
+def _there(url: str) -> dict[str, bool]:
     file = examine.file_of(url)
     if file is not None and not file.exists():
-        return False
+        return {"any_keys": False}
     with examine.opened(url) as connection:
-        return bool(any_key(connection))
+        usable = any(row.stands for row in keys_of(connection))
+        return {"any_keys": bool(any_key(connection)), "usable": usable}

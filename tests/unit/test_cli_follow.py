@@ -13,9 +13,10 @@ from rich.console import Console
 
 from streamapp import cli_jobs
 from streamapp.cli import cli
-from streamapp.cli_follow import follow, left
+from streamapp.cli_follow import Showing, follow, left
 from streamapp.client import AsyncClient, Client
 from streamapp.embedded.screen import Screen
+from streamapp.event_resources import ProgressEvent
 from streamapp.resources import JobResource
 from tests.unit.client.world import ID, JOB, URL, done, event, job, problem
 
@@ -70,6 +71,21 @@ def test_what_is_shown() -> None:
     assert begun == f"… job {ID}"
     assert parts == ["One.", "", "  * [b]a[/b]", "", "Two.", "", "b", "", "c", ""]
     assert over.startswith(f"✓ job {ID} (")
+
+
+def test_a_job_that_runs_is_in_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect its place not to stand there any more when its first items are done, and what is said then to stay."""
+    said: list[str] = []
+    screen = Screen(Console(file=io.StringIO()))
+    with screen.step("job") as step:
+        monkeypatch.setattr(step, "say", said.append)
+        showing = Showing(screen, step)
+        showing.seen(JobResource.model_validate(JOB | {"position": 1, "eta_s": None}))
+        showing.at(ProgressEvent(job_id=ID, status="running", done=0, total=9))
+        assert said == ["number 1 in the queue"]
+        showing.at(ProgressEvent(job_id=ID, status="running", done=4, total=9))
+        showing.at(ProgressEvent(job_id=ID, status="running", done=5, total=9))
+    assert said == ["number 1 in the queue", "it runs"]
 
 
 def test_without_a_stream() -> None:

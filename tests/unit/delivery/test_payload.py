@@ -86,7 +86,14 @@ def test_it_is_never_too_large(name: str, subject: str, error: str) -> None:
         {
             **dict.fromkeys(JobResource.model_fields),
             **{"id": "j" * 36, "task": "t" * 100, "name": name[:200], "status": "failed", "error": error},
-            **{"progress": {"done": 1, "total": 1}, "deliveries": [], "remembered": 0, "run": 1},
+            **{
+                "progress": {"done": 1, "total": 1},
+                "deliveries": [],
+                "remembered": 0,
+                "run": 1,
+                "params": {},
+                "priority": 0,
+            },
             "created_at": "2030-01-01T00:00:00Z",
         }
     )

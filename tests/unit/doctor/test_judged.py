@@ -188,6 +188,12 @@ def test_keys(values: dict[str, str], any_keys: bool, verdict: str) -> None:
     assert keys.judged(_settings(**values), any_keys=any_keys).verdict == verdict
 
 
+def test_keys_that_nobody_can_use() -> None:
+    """I expect keys that were all revoked or have expired to be a problem: they are asked for, and nobody has one."""
+    found = keys.judged(_settings(), any_keys=True, usable=False)
+    assert (found.verdict, "revoked or has expired" in found.said) == ("problem", True)
+
+
 def test_packages() -> None:
     """I expect one that lacks, one that is too old and one that is another, by name; the rest in silence."""
     wanted = ["a", "b>=2", "c==1.0", "d[binary]>=3", "e>=0.15.3", "f>=1.9"]
