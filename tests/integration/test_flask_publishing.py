@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from sqlalchemy import Connection, select
 
+from streamapp.documents.claim import Blobs
 from streamapp.jobs.publish import run_of
 from streamapp.jobs.reservation import job_message
 from streamapp.settings import Settings
@@ -36,6 +37,7 @@ class Storeroom:
         home.mkdir(parents=True)
         self.database = Database(self.settings.store_url)
         migrate(self.database)
+        Blobs(self.settings.blobs)  # makes its folder, as a worker does that starts
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")},
             "STREAMAPP_HOME": str(home),
