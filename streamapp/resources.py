@@ -11,9 +11,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 __all__ = [
-    "AgentResource",
-    "DeadLetterList",
-    "DeadLetterResource",
     "DeliveryResource",
     "FieldProblem",
     "FileResource",
@@ -22,8 +19,6 @@ __all__ = [
     "JobResource",
     "NotificationList",
     "NotificationResource",
-    "Overview",
-    "PartitionResource",
     "Problem",
     "Progress",
     "Pushed",
@@ -32,7 +27,6 @@ __all__ = [
     "Status",
     "TaskList",
     "TaskResource",
-    "WorkerResource",
 ]
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled", "expired"]
@@ -159,74 +153,6 @@ class Pushed(BaseModel):
 
     message: str
     status: Literal["Pass"]
-
-
-class PartitionResource(BaseModel):
-    """A partition as a consumer group sees it; `committed` is null before the first commit."""
-
-    partition: int
-    committed: int | None
-    end: int
-    lag: int
-
-
-class AgentResource(BaseModel):
-    """An agent: what it reads, how far behind it is, and how fast it goes."""
-
-    name: str
-    group: str
-    topic: str
-    partitions: list[PartitionResource]
-    lag: int
-    rate: float | None = Field(
-        description="Messages a second in this worker over the last minute; null if another runs it."
-    )
-
-
-class WorkerResource(BaseModel):
-    """A model worker that was heard of lately."""
-
-    id: str
-    host: str
-    pid: int
-    device: str
-    predictors: list[str]
-    items: int
-    rate: float | None = Field(description="Items a second while busy.")
-    seen_s: float = Field(description="Seconds since it was last heard of.")
-
-
-class Overview(BaseModel):
-    """What runs and how far behind it is; `problem` says why Kafka could not be asked."""
-
-    agents: list[AgentResource]
-    workers: list[WorkerResource]
-    problem: str | None = None
-
-
-class DeadLetterResource(BaseModel):
-    """What was given up: a message that no agent could work on, or a delivery."""
-
-    id: int
-    state: Literal["open", "redriven", "discarded"]
-    topic: str | None
-    partition: int | None
-    offset: int | None
-    delivery: str | None
-    job_id: str | None
-    reason: str
-    attempts: int
-    first_seen: datetime
-    last_seen: datetime
-    size: int | None = Field(description="Bytes of the message; null when they are not kept.")
-    value: str | None = Field(None, description="The message's bytes in base64; only when one is shown.")
-
-
-class DeadLetterList(BaseModel):
-    """A page of dead letters, newest first."""
-
-    items: list[DeadLetterResource]
-    next: str | None
 
 
 class Health(BaseModel):

@@ -33,12 +33,12 @@ from streamapp.intake.submission import Submission
 from streamapp.intake.taking import found_job, named_by, push_job, take_job
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
+from streamapp.operator_resources import Overview
 from streamapp.resources import (
     JobList,
     JobResource,
     NotificationList,
     NotificationResource,
-    Overview,
     Pushed,
     TaskList,
     TaskResource,

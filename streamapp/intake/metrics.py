@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Connection, func, select
 
-from streamapp.resources import Overview
+from streamapp.operator_resources import Overview
 from streamapp.store.schema import deliveries, jobs
 from streamapp.store.upkeep import dead_letters
 

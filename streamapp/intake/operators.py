@@ -20,7 +20,8 @@ from streamapp.intake.pace import read_whole
 from streamapp.intake.query import Query, read_query
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
-from streamapp.resources import DeadLetterList, DeadLetterResource, DeliveryResource
+from streamapp.operator_resources import DeadLetterList, DeadLetterResource
+from streamapp.resources import DeliveryResource
 from streamapp.store import ledger
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from streamapp.errors import BrokerUnavailable, StoreUnavailable
 from streamapp.jobs.offsets import Line, Offsets, Progress
-from streamapp.resources import AgentResource, Overview, PartitionResource, WorkerResource
+from streamapp.operator_resources import AgentResource, Overview, PartitionResource, WorkerResource
 from streamapp.store.database import Database
 from streamapp.store.present import present_workers
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
+from streamapp.operator_resources import DeadLetterResource, WorkerResource
 from streamapp.resources import (
-    DeadLetterResource,
     DeliveryResource,
     FileResource,
     JobList,
@@ -18,7 +18,6 @@ from streamapp.resources import (
     NotificationResource,
     Progress,
     ReportResource,
-    WorkerResource,
 )
 from streamapp.store import inbox, jobs, ledger, listing, reports, workers
 from streamapp.store.cursor import Cursor, pack

@@ -16,7 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from streamapp.intake.caller import LOCAL, Caller
-from streamapp.resources import JobList, JobResource, NotificationList, Overview, Problem, TaskResource
+from streamapp.operator_resources import Overview
+from streamapp.resources import JobList, JobResource, NotificationList, Problem, TaskResource
 from streamapp.ui import files, words
 from streamapp.ui.chosen import DEADLINES, is_option
 from streamapp.ui.marks import marks

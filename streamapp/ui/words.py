@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from streamapp.resources import AgentResource, DeliveryResource, JobResource, ReportResource
+from streamapp.operator_resources import AgentResource
+from streamapp.resources import DeliveryResource, JobResource, ReportResource
 
 __all__ = [
     "FILTERS",

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
 
 from streamapp.intake.metrics import counted, render
-from streamapp.resources import AgentResource, Overview
+from streamapp.operator_resources import AgentResource, Overview
 from streamapp.store.database import Database
 from streamapp.store.upkeep import dead_letters
 from tests.unit.store.rows import reserved

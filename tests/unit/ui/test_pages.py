@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from streamapp.intake.caller import LOCAL, Caller
+from streamapp.operator_resources import AgentResource, Overview, PartitionResource, WorkerResource
 from streamapp.resources import (
-    AgentResource,
     DeliveryResource,
     FieldProblem,
     FileResource,
@@ -20,13 +20,10 @@ from streamapp.resources import (
     JobResource,
     NotificationList,
     NotificationResource,
-    Overview,
-    PartitionResource,
     Problem,
     Progress,
     ReportResource,
     TaskResource,
-    WorkerResource,
 )
 from streamapp.ui import words
 from streamapp.ui.pages import Pages, assets
