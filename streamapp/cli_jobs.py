@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from streamapp.cli_api import client_of, url_option
-from streamapp.cli_values import Time
+from streamapp.cli_values import Time, attempts
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
@@ -108,7 +108,7 @@ def _show(job: JobResource) -> None:
         if each.kind == "email":
             when = f" {each.sent_at:%Y-%m-%d %H:%M}" if each.sent_at else ""
             why = f": {each.last_error}" if each.last_error else ""
-            click.echo(f"    e-mail to {each.recipient} {each.state}{when}, {_attempts(each.attempts)}{why}")
+            click.echo(f"    e-mail to {each.recipient} {each.state}{when}, {attempts(each.attempts)}{why}")
 
 
 @click.command()
@@ -127,7 +127,3 @@ def audit(limit: int, url: str | None) -> None:
         click.echo(f"{line['at'][:19]}  {line['key'] or '-'}  {line['what']:<7}  {line['changed']:>5} jobs  {wanted}")
     if not page["items"]:
         click.echo("None.")
-
-
-def _attempts(number: int) -> str:
-    return "1 attempt" if number == 1 else f"{number} attempts"

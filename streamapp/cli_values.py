@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-__all__ = ["Deadline", "Priority", "Time"]
+__all__ = ["Deadline", "Priority", "Time", "attempts"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
@@ -62,6 +62,11 @@ class Priority(click.ParamType):
         if not LOWEST_PRIORITY <= number <= HIGHEST_PRIORITY:
             self.fail(f"{value!r}: say a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}.", param, ctx)
         return number
+
+
+def attempts(number: int) -> str:
+    """How many there were, in words."""
+    return "1 attempt" if number == 1 else f"{number} attempts"
 
 
 def _moment(text: str) -> datetime | None:
