@@ -1,4 +1,4 @@
-"""Values of options as the commands take them: times, deadlines, priorities. A wrong one is told what is right."""
+"""Values as commands take and say them: times, deadlines, priorities, counts. A wrong one is told what is right."""
 
 from __future__ import annotations
 
