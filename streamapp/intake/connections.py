@@ -1,7 +1,7 @@
 """What comes before any handler: silence, what is no HTTP, and expectations that nobody meets.
 
-aiohttp answers by itself what it can't read, and logs a traceback for each: whoever sends garbage would fill the disk.
-It waits an hour for a request to come, and as long for the rest of one that began. And it meets `Expect` before any
+aiohttp answers by itself what it can't read, in plain text, and logs a traceback for each: a client that understands
+problem documents would not understand this one, and whoever sends garbage would fill the disk. It waits an hour for a request to come, and as long for the rest of one that began. And it meets `Expect` before any
 middleware, where one that is no text is a 500.
 """
 
@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from streamapp.intake.problems import problem_response
 from streamapp.intake.refusal import Refused
@@ -37,6 +37,33 @@ class TheirFault(logging.Filter):
 THEIR_FAULT = TheirFault()
 
 
+class _Protocol(web.RequestHandler):
+    """Answers what can't be read as everything else that is refused: with a problem document (RFC 9457)."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """As aiohttp's, which logs; the connection ends with the answer."""
+        answer = super().handle_error(request, status, exc, message)
+        if isinstance(exc, HttpProcessingError):
+            answer = problem_response(Refused(status, _in_words(exc)))
+            answer.force_close()
+        return answer
+
+
+class _Server(web.Server):
+    """Speaks it on each connection."""
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
 class Runner(web.AppRunner):
     """Serves an application. A connection on which no whole head has come for `idle_s` seconds is closed."""
 
@@ -49,6 +76,10 @@ class Runner(web.AppRunner):
         await super().setup()
         assert self.server is not None
         self.server.request_handler = _looked_at(self.server.request_handler)
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(made.request_handler, request_factory=made.request_factory, loop=made._loop, **made._kwargs)
 
 
 def _looked_at(handler: Handler) -> Handler:
@@ -68,3 +99,9 @@ def _looked_at(handler: Handler) -> Handler:
         return await handler(request)
 
     return handle
+
+
+def _in_words(error: HttpProcessingError) -> str:
+    if isinstance(error, LineTooLong):
+        return "The address with its query, or a header field, is longer than this server reads: send less in it."
+    return f"This can't be read as HTTP/1.1: {error.message.splitlines()[0].rstrip(':')}."

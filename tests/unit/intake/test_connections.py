@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -68,12 +69,21 @@ async def asked(opened: Callable[[], Awaitable[Line]], sent: bytes) -> bytes:
     ids=["TLS", "a NUL", "a long line", "a version", "gzip", "deflate"],
 )
 async def test_what_can_not_be_read_is_no_fault_of_ours(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """400, and nothing in the log: else whoever sends garbage fills the disk."""
+    """400 with a problem document, and nothing in the log: else whoever sends garbage fills the disk."""
     async with served() as opened:
         answer = await asked(opened, sent)
 
     assert answer.split(b" ")[1] == b"400"
+    assert b"\r\nContent-Type: application/problem+json" in answer
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
+
+
+async def test_a_line_that_is_too_long_is_named() -> None:
+    """I expect to hear what to change."""
+    async with served() as opened:
+        answer = await asked(opened, b"GET /?error=" + b"%F3" * 3000 + b" HTTP/1.1\r\n\r\n")
+
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"].startswith("The address with its query, or a header")
 
 
 async def test_a_client_that_goes_within_its_body_is_no_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
