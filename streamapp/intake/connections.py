@@ -1,8 +1,9 @@
 """What comes before any handler: silence, what is no HTTP, and expectations that nobody meets.
 
 aiohttp answers by itself what it can't read, in plain text, and logs a traceback for each: a client that understands
-problem documents would not understand this one, and whoever sends garbage would fill the disk. It waits an hour for a request to come, and as long for the rest of one that began. And it meets `Expect` before any
-middleware, where one that is no text is a 500.
+problem documents would not understand this one, and whoever sends garbage would fill the disk. It waits an hour for a
+request to come, and as long for the rest of one that began. And it meets `Expect` before any middleware, where one that
+is no text is a 500.
 """
 
 from __future__ import annotations
