@@ -17,7 +17,7 @@ from faust.app.base import BootStrategy
 from faust.auth import Credentials
 from faust.types import TopicT
 
-from streamapp import membership
+from streamapp import membership, sharing
 from streamapp.consumer import PromptConsumer
 from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
@@ -114,6 +114,7 @@ class LifecycleApp(faust.App):
         except (ConfigurationError, BrokerUnavailable, StoreUnavailable) as error:
             _leave(error)
         self._beside.append(asyncio.create_task(membership.watch(self, DRAIN_S), name="membership"))
+        self._beside.append(asyncio.create_task(sharing.watch(self), name="sharing"))
 
     async def on_started(self) -> None:
         """Everything runs; from now on it is looked after."""

@@ -22,14 +22,15 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.kafka.group import Member, describe_group
 from streamapp.leaving import leave
 
-__all__ = ["Evictions", "Member", "client_id", "hand_over", "watch"]
+__all__ = ["Evictions", "client_id", "coordinator_of", "hand_over", "rejoin", "watch"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,13 +41,6 @@ WINDOW_S = 120.0
 LOST = 3  # memberships within the window, before we believe that somebody else is at it
 SUPERVISED = "STREAMAPP_LEASH"  # set for model workers that a jobs worker started
 CONFIGURATION = 78  # EX_CONFIG of sysexits(3): to be started again would end the same way
-
-
-class Member(NamedTuple):
-    """A member of the group: the broker's id for it, and what it calls itself."""
-
-    id: str
-    client: str
 
 
 def client_id() -> str:
@@ -118,6 +112,28 @@ async def hand_over(consumer: Any, flows: Sequence[Any], timeout_s: float) -> No
     await consumer.commit()
 
 
+async def rejoin(app: Any) -> None:
+    """Join the group once more, as the member that one is, with metadata that is fetched now.
+
+    A member that leads its group has the partitions shared out again by it, whether or not it knows that it leads.
+    """
+    coordinator, thread = coordinator_of(app), getattr(app._consumer, "_thread", None)
+    if coordinator is None or thread is None:
+        return
+
+    async def join() -> None:
+        await coordinator._client.force_metadata_update()
+        coordinator.request_rejoin()
+
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(join(), thread.thread_loop))
+
+
+def coordinator_of(app: Any) -> Any:
+    """What keeps this member's place. Faust and aiokafka show it nowhere else; None before there is one."""
+    thread = getattr(app._consumer, "_thread", None)  # the property would make one
+    return getattr(getattr(thread, "_consumer", None), "_coordinator", None)
+
+
 async def _leave_to_twin(instance: str, flows: Sequence[Any], drain_s: float) -> None:
     """Finish what is in hand, so that no e-mail is left in doubt, say in a sentence why, and leave the process."""
     await asyncio.gather(*(flow.drain(drain_s) for flow in flows), return_exceptions=True)
@@ -130,20 +146,14 @@ async def _leave_to_twin(instance: str, flows: Sequence[Any], drain_s: float) ->
     os._exit(CONFIGURATION)
 
 
-def _coordinator(app: Any) -> Any:
-    """What keeps this member's place. Faust and aiokafka show it nowhere else; None before there is one."""
-    thread = getattr(app._consumer, "_thread", None)  # the property would make one
-    return getattr(getattr(thread, "_consumer", None), "_coordinator", None)
-
-
 def _member(app: Any) -> str:
     """The id that the broker gave this member; empty while it has none."""
-    return getattr(_coordinator(app), "member_id", "")
+    return getattr(coordinator_of(app), "member_id", "")
 
 
 def _failure(app: Any) -> BaseException | None:
     """What ended the task that keeps the place; None while it runs."""
-    task = getattr(_coordinator(app), "_coordination_task", None)
+    task = getattr(coordinator_of(app), "_coordination_task", None)
     return task.exception() if task is not None and task.done() and not task.cancelled() else None
 
 
@@ -153,9 +163,7 @@ async def _members(app: Any) -> list[Member]:
     try:
         async with asyncio.timeout(ASK_S):
             await admin.start()
-            [described] = await admin.describe_consumer_groups([app.conf.id])
-            groups = described.to_object()["groups"]
-            return [Member(each["member_id"], each["client_id"]) for group in groups for each in group["members"]]
+            return list((await describe_group(admin, app.conf.id)).members)
     except (KafkaError, OSError, TimeoutError) as error:
         logger.debug("the group's members are not known: %r", error)
         return []

@@ -12,12 +12,12 @@ from streamapp.doctor.finding import Finding, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
 from streamapp.jobs.offsets import Line, Offsets, lines
 from streamapp.kafka.access import Kafka
+from streamapp.kafka.group import STEADY, describe_group
 from streamapp.topics import describe
 
 __all__ = ["Group", "check_groups", "judged"]
 
 OFFSETS = "__consumer_offsets"  # Kafka makes it when somebody asks for a group for the first time
-STEADY = "Stable"
 JOINING = ("PreparingRebalance", "CompletingRebalance")
 
 
@@ -58,9 +58,8 @@ async def check_groups(ground: Ground) -> Sequence[Finding]:
 
 async def _described(admin: AIOKafkaAdminClient, names: Iterable[str]) -> Mapping[str, tuple[str, int]]:
     """Each group's state, and how many are in it."""
-    answers = [answer for name in names for answer in await admin.describe_consumer_groups([name])]
-    groups = [group for answer in answers for group in answer.to_object()["groups"]]
-    return {group["group"]: (group["state"], len(group["members"])) for group in groups}
+    groups = {name: await describe_group(admin, name) for name in names}
+    return {name: (group.state, len(group.members)) for name, group in groups.items()}
 
 
 async def _lag(kafka: Kafka, wanted: Sequence[Line]) -> Mapping[str, int]:

@@ -24,6 +24,7 @@ from streamapp.errors import ConfigurationError
 from streamapp.jobs.reservation import Accepted, read_reservation
 from streamapp.kafka.access import Kafka
 from streamapp.kafka.greeting import explained
+from streamapp.kafka.group import describe_group
 from streamapp.models import Delivery, Job
 from streamapp.settings import Settings
 from streamapp.store import restore
@@ -155,7 +156,7 @@ async def _no_worker_runs(kafka: Kafka, group: str) -> None:
     try:
         await admin.start()
         for _ in range(EMPTY_WITHIN_S):
-            if not await _members(admin, group):
+            if not (await describe_group(admin, group)).members:
                 return
             await asyncio.sleep(1.0)
         raise ConfigurationError(
@@ -163,11 +164,6 @@ async def _no_worker_runs(kafka: Kafka, group: str) -> None:
         )
     finally:
         await admin.close()
-
-
-async def _members(admin: AIOKafkaAdminClient, group: str) -> int:
-    (answer,) = await admin.describe_consumer_groups([group])
-    return sum(len(described[5]) for described in answer.groups)
 
 
 async def _take(database: Database, records: Sequence[ConsumerRecord], done: Rewound) -> None:

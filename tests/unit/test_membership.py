@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from streamapp.membership import LOOK_S, LOST, Evictions, Member, client_id
+from streamapp.kafka.group import Member
+from streamapp.membership import LOOK_S, LOST, Evictions, client_id
 
 NAMES = itertools.count()
 ID = "host-home-jobs-0"
