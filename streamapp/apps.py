@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import faust
+from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.auth import Credentials
 from faust.types import TopicT
@@ -22,7 +23,7 @@ from streamapp.consumer import PromptConsumer
 from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
 from streamapp.kafka.access import Kafka
-from streamapp.leaving import SOFTWARE, Deadline, leave, pulse
+from streamapp.leaving import SOFTWARE, UNAVAILABLE, Deadline, leave, pulse
 from streamapp.models import Record
 from streamapp.sending import send_acked
 from streamapp.settings import Settings, load_settings
@@ -51,7 +52,7 @@ DRAIN_S = 8.0
 HAND_OVER_S = 2.0  # beside 10 to miss a dead worker and 2 to hear of it: 15 in all are promised
 STOP_S = 18.0
 STAND_STILL_S = 60.0  # of the jobs worker's event loop
-CONFIGURATION, UNAVAILABLE = 78, 69  # EX_CONFIG and EX_UNAVAILABLE of sysexits(3)
+CONFIGURATION = 78  # EX_CONFIG of sysexits(3)
 
 
 class Parts(Protocol):
@@ -188,9 +189,17 @@ class BoundedWorker(faust.Worker):
 
     def stop_and_shutdown(self) -> None:
         """Stop, and end the process: Python itself would wait for threads of predictors that may never return."""
+        failed = self._failed()
         super().stop_and_shutdown()
         logging.shutdown()
-        os._exit(self.app.exit_code)
+        if isinstance(failed, KafkaError | OSError):
+            _leave(BrokerUnavailable(f"The broker went away while this worker started: {failed}"))
+        os._exit(SOFTWARE if failed else self.app.exit_code)
+
+    def _failed(self) -> BaseException | None:
+        """What ended the start; mode would have it end with 0, as if this worker had been told to stop."""
+        start = self._starting_fut
+        return start.exception() if start is not None and start.done() and not start.cancelled() else None
 
 
 def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:

@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["SOFTWARE", "Deadline", "leave", "pulse"]
+__all__ = ["SOFTWARE", "UNAVAILABLE", "Deadline", "leave", "pulse"]
 
 logger = logging.getLogger(__name__)
 
-SOFTWARE = 70  # EX_SOFTWARE of sysexits(3)
+UNAVAILABLE, SOFTWARE = 69, 70  # EX_UNAVAILABLE and EX_SOFTWARE of sysexits(3)
 SAY_S = 1.0
 STDERR = 2  # the file itself, because Faust replaces sys.stderr
 PULSE_S = 1.0

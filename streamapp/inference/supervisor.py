@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from streamapp.inference.lifeline import LEASH, READY
+from streamapp.leaving import UNAVAILABLE
 from streamapp.retry import delay_s
 
 __all__ = ["Supervisor", "wait_s"]
@@ -67,7 +68,7 @@ class Supervisor:
                 self._refused()
                 return
             attempt = 1 if time.monotonic() - started > STEADY_S else attempt + 1
-            wait = wait_s(attempt, ready=ready)
+            wait = wait_s(attempt, ready=ready or code == UNAVAILABLE)  # the next one waits for Kafka by itself
             words = "ended" if ready else "ended before it was ready"
             logger.warning("model worker %d %s, with %d; starting again in %.1f s", slot, words, code, wait)
             await asyncio.sleep(wait)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from streamapp.documents.claim import Blobs
-from streamapp.errors import InvalidMessage
+from streamapp.errors import BrokerUnavailable, InvalidMessage
 from streamapp.identity import Run
 from streamapp.inference.devices import pick_device
 from streamapp.inference.dropped import Dropped
@@ -23,6 +23,7 @@ from streamapp.inference.quarantine import Quarantine
 from streamapp.kafka.access import Kafka
 from streamapp.leaving import leave
 from streamapp.models import Chunk, ChunkResult, Record, WorkerBeat
+from streamapp.retry import Backoff
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry, item_type
 from streamapp.topics import TopicNames, provision
@@ -32,6 +33,7 @@ __all__ = ["ModelWorker"]
 logger = logging.getLogger(__name__)
 
 BEAT_S = 2.0
+BROKER_FIRST_S, BROKER_LONGEST_S = 0.2, 2.0
 
 Send = Callable[[Record], Awaitable[None]]
 
@@ -67,13 +69,24 @@ class ModelWorker:
 
     async def start(self) -> None:
         """Load every model. Returns when this worker can take chunks."""
-        await provision(self._settings, self._registry.predictors)
-        self._hearing.start()
         self.device = await asyncio.to_thread(pick_device, self._settings.device, self._settings.torch_threads)
         for name, engine in self._engines.items():
             started = time.monotonic()
             await engine.load(self.device)
             logger.info("predictor %s loaded on %s in %.1f s", name, self.device, time.monotonic() - started)
+        await self._topics()
+        self._hearing.start()
+
+    async def _topics(self) -> None:
+        """Wait for the broker, with the models loaded: who ended would load them again and again until it is back."""
+        backoff = Backoff(BROKER_FIRST_S, BROKER_LONGEST_S)
+        while True:
+            try:
+                await provision(self._settings, self._registry.predictors)
+                return
+            except BrokerUnavailable as error:
+                logger.warning("waiting for the broker. %s", error)
+                await backoff.wait()
 
     async def started(self) -> None:
         """The producer runs: say every few seconds that this worker lives."""

@@ -7,13 +7,17 @@ import signal
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 
-from streamapp.testing.broker import kafka_broker
+from streamapp.embedded.ports import free_port
+from streamapp.leaving import UNAVAILABLE
+from streamapp.testing.broker import kafka_broker, node, serving
 from streamapp.testing.deployment import Deployment, until
+from tests.integration.observer import faust_worker, held_environment
 
 AT_ONCE_S = 1.0
 LONG = "Longer than what travels inside its reference. " * 200
@@ -92,6 +96,35 @@ def _assert_done(deployment: Deployment, jobs: list[str]) -> None:
 
 def _mails_to(deployment: Deployment, address: str) -> int:
     return sum(mail["To"] == address for mail in deployment.mails(0))
+
+
+def test_a_start_that_fails_is_no_end_as_told(tmp_path: Path) -> None:
+    """The broker goes before the producer has met it: I expect a sentence, and a code that says so."""
+    environment = held_environment(f"127.0.0.1:{free_port()}", tmp_path)
+    with faust_worker("held_app", environment, tmp_path / "log") as worker:
+        assert worker.wait(60) == UNAVAILABLE
+    assert "streamapp: The broker went away while this worker started: " in (tmp_path / "log").read_text()
+
+
+def test_a_model_worker_that_starts_waits_for_the_broker(tmp_path: Path) -> None:
+    """It dies while Kafka is away: I expect the next to load its models once, and to work when Kafka is back.
+
+    One that ended instead would be started again ever more slowly: after half a minute a broker may be back for long.
+    """
+    kraft = node(tmp_path)
+    settings = {"STREAMAPP_ONLY_TASKS": '["echo"]', "STREAMAPP_DEVICE": "cpu"}
+    with ExitStack() as away:
+        with serving(kraft, tmp_path):
+            deployment = away.enter_context(Deployment(kraft.address, tmp_path, settings))
+            deployment.finished(deployment.submit({"task": "echo", "text": "Before."}))
+        deployment.kill("streamapp.inference")
+        until(lambda: deployment.log.read_text().count("waiting for the broker") >= 3, 90, "a worker that waits")
+        [waits] = deployment.workers("streamapp.inference")
+        job = deployment.submit({"task": "echo", "text": "After."})
+        with serving(kraft, tmp_path):
+            assert deployment.finished(job, 90)["status"] == "succeeded"
+            assert [worker.pid for worker in deployment.workers("streamapp.inference")] == [waits.pid]
+            away.close()
 
 
 def _accepted(deployment: Deployment, name: str) -> str:
