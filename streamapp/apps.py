@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import faust
-from aiokafka.errors import KafkaError
 from faust.app.base import BootStrategy
 from faust.auth import Credentials
 from faust.types import TopicT
@@ -23,22 +20,21 @@ from streamapp.consumer import PromptConsumer
 from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
 from streamapp.flow import Flow
 from streamapp.kafka.access import Kafka
-from streamapp.leaving import SOFTWARE, UNAVAILABLE, Deadline, leave, pulse
+from streamapp.leaving import SOFTWARE, Deadline, leave, leave_because, pulse
 from streamapp.models import Record
+from streamapp.process import BoundedWorker
+from streamapp.repeats import say_once_in_a_while
 from streamapp.sending import send_acked
-from streamapp.settings import Settings, load_settings
+from streamapp.settings import Settings
 from streamapp.slots import instance_id, reading
 from streamapp.wire import StrictSchema
 
 __all__ = [
     "STAND_STILL_S",
-    "BoundedWorker",
     "LifecycleApp",
     "Parts",
     "WithoutWeb",
-    "build_or_leave",
     "faust_options",
-    "leave_misconfigured",
     "sender",
     "topic",
 ]
@@ -52,7 +48,6 @@ DRAIN_S = 8.0
 HAND_OVER_S = 2.0  # beside 10 to miss a dead worker and 2 to hear of it: 15 in all are promised
 STOP_S = 18.0
 STAND_STILL_S = 60.0  # of the jobs worker's event loop
-CONFIGURATION = 78  # EX_CONFIG of sysexits(3)
 
 
 class Parts(Protocol):
@@ -107,13 +102,14 @@ class LifecycleApp(faust.App):
 
     async def on_first_start(self) -> None:
         """Start the parts: nothing is consumed before they are ready."""
+        say_once_in_a_while()
         await super().on_first_start()
         reads = (name for agent in self.agents.values() for name in agent.get_topic_names())
         self.conf.consumer_group_instance_id = reading(self._instance, str(self.conf.canonical_url), reads)
         try:
             await self.parts.start()
         except (ConfigurationError, BrokerUnavailable, StoreUnavailable) as error:
-            _leave(error)
+            leave_because(error)
         self._beside.append(asyncio.create_task(membership.watch(self, DRAIN_S), name="membership"))
         self._beside.append(asyncio.create_task(sharing.watch(self), name="sharing"))
 
@@ -173,33 +169,6 @@ class LifecycleApp(faust.App):
         """What has not ended when the time to stop is over, and comes again elsewhere."""
         left = [f"{work.tp.topic} {work.tp.partition} {work.offset}" for flow in self.flows for work in flow.in_work()]
         return f"stopping took more than {STOP_S:.0f} s; handed back: {', '.join(left) or 'nothing'}"
-
-
-class BoundedWorker(faust.Worker):
-    """Faust's worker, whose end is bounded from the first SIGTERM or Ctrl-C on, also while it starts."""
-
-    app: LifecycleApp
-
-    def install_signal_handlers(self) -> None:
-        """Faust's own, which run on the event loop, and one that starts the clock also when the loop is blocked."""
-        super().install_signal_handlers()
-        self.app.deadline.prepare()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.app.deadline.arm())
-
-    def stop_and_shutdown(self) -> None:
-        """Stop, and end the process: Python itself would wait for threads of predictors that may never return."""
-        failed = self._failed()
-        super().stop_and_shutdown()
-        logging.shutdown()
-        if isinstance(failed, KafkaError | OSError):
-            _leave(BrokerUnavailable(f"The broker went away while this worker started: {failed}"))
-        os._exit(SOFTWARE if failed else self.app.exit_code)
-
-    def _failed(self) -> BaseException | None:
-        """What ended the start; mode would have it end with 0, as if this worker had been told to stop."""
-        start = self._starting_fut
-        return start.exception() if start is not None and start.done() and not start.cancelled() else None
 
 
 def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
@@ -267,27 +236,3 @@ def sender(to: TopicT) -> Callable[[Record], Awaitable[None]]:
         await send_acked(to, [record])
 
     return send
-
-
-def build_or_leave(build: Callable[[Settings], faust.App]) -> faust.App:
-    """Build an app from the settings; leave the process with a sentence when they are wrong."""
-    try:
-        settings = load_settings()
-        if not settings.broker:
-            raise ConfigurationError(
-                "STREAMAPP_BROKER is not set: name a Kafka broker (host:port), or use `streamapp up`, which starts one."
-            )
-        return build(settings)
-    except ConfigurationError as error:
-        _leave(error)
-
-
-def leave_misconfigured() -> None:
-    """Leave because a child has said what is wrong with the configuration: starting it again would end the same way."""
-    os._exit(CONFIGURATION)
-
-
-def _leave(error: Exception) -> NoReturn:
-    """Say in one sentence what is wrong, and leave, before Faust's own crash path can commit anything."""
-    os.write(2, f"streamapp: {error}\n".encode())  # Faust turns what goes to sys.stderr into log lines
-    os._exit(CONFIGURATION if isinstance(error, ConfigurationError) else UNAVAILABLE)

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["SOFTWARE", "UNAVAILABLE", "Deadline", "leave", "pulse"]
+from streamapp.errors import ConfigurationError, StreamappError
+
+__all__ = ["CONFIGURATION", "SOFTWARE", "UNAVAILABLE", "Deadline", "leave", "leave_because", "pulse"]
 
 logger = logging.getLogger(__name__)
 
-UNAVAILABLE, SOFTWARE = 69, 70  # EX_UNAVAILABLE and EX_SOFTWARE of sysexits(3)
+UNAVAILABLE, SOFTWARE, CONFIGURATION = 69, 70, 78  # EX_UNAVAILABLE, EX_SOFTWARE and EX_CONFIG of sysexits(3)
 SAY_S = 1.0
 STDERR = 2  # the file itself, because Faust replaces sys.stderr
 PULSE_S = 1.0
@@ -34,6 +36,12 @@ def leave(reason: str, code: int = SOFTWARE) -> NoReturn:
         saying.join(SAY_S)
     finally:
         os._exit(code)
+
+
+def leave_because(error: StreamappError) -> NoReturn:
+    """Say in one sentence what is wrong, and leave, before Faust's own crash path can commit anything."""
+    os.write(STDERR, f"streamapp: {error}\n".encode())  # Faust turns what goes to sys.stderr into log lines
+    os._exit(CONFIGURATION if isinstance(error, ConfigurationError) else UNAVAILABLE)
 
 
 class Deadline:

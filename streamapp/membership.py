@@ -27,8 +27,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from streamapp.errors import ConfigurationError
 from streamapp.kafka.group import Member, describe_group
-from streamapp.leaving import leave
+from streamapp.leaving import leave, leave_because
 
 __all__ = ["Evictions", "client_id", "coordinator_of", "hand_over", "rejoin", "watch"]
 
@@ -40,7 +41,6 @@ ASLEEP_S = 3.0 + ASK_S  # a pause as long as this may have cost heartbeats: what
 WINDOW_S = 120.0
 LOST = 3  # memberships within the window, before we believe that somebody else is at it
 SUPERVISED = "STREAMAPP_LEASH"  # set for model workers that a jobs worker started
-CONFIGURATION = 78  # EX_CONFIG of sysexits(3): to be started again would end the same way
 
 
 def client_id() -> str:
@@ -142,8 +142,7 @@ async def _leave_to_twin(instance: str, flows: Sequence[Any], drain_s: float) ->
         "one's, or is shared without file locks. Give each worker a home of its own (STREAMAPP_HOME), or remove the "
         "folder `slots` from the copy, and start this one again."
     )
-    os.write(2, f"streamapp: {sentence}\n".encode())
-    os._exit(CONFIGURATION)
+    leave_because(ConfigurationError(sentence))
 
 
 def _member(app: Any) -> str:

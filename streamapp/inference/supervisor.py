@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from streamapp.inference.lifeline import LEASH, READY
-from streamapp.leaving import UNAVAILABLE
+from streamapp.leaving import CONFIGURATION, UNAVAILABLE
 from streamapp.retry import delay_s
 
 __all__ = ["Supervisor", "wait_s"]
@@ -29,7 +29,6 @@ LONGEST_S = 30.0
 LONGEST_READY_S = 1.0
 DRAIN_S = 12.0
 GIVES_WAY = 10  # niceness: what computes all the time comes after what answers, plans, reduces and delivers
-CONFIGURATION = 78  # EX_CONFIG: starting again would end the same way
 
 
 class Supervisor:
