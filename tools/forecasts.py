@@ -34,7 +34,8 @@ from streamapp.testing.deployment import FINAL, Deployment, until
 __all__ = ["main"]
 
 PARTS = (0.1, 0.5, 0.9)
-LOOK_S = 0.1
+LOOK_S = 0.02
+SHORTEST_S = 0.05  # as streamapp.store.forecast has it
 PAGE = 40
 LONGEST_S = 900.0
 USUAL_S = 0.01  # an item; where it takes longer, jobs come as much more slowly, so that the books come to an end
@@ -61,14 +62,17 @@ class Life:
     ended: JobResource | None = None
 
     def ratios(self) -> Iterator[float | None]:
-        """Said over real seconds left at each part of its life; None where nothing was said."""
+        """Said over real seconds left at each part of its life; None where nothing was said by then.
+
+        What was read last before that moment counts, less the seconds since, as who reads it would count down.
+        """
         assert self.ended is not None
         assert self.ended.finished_at is not None
         began, ends = self.ended.created_at.timestamp(), self.ended.finished_at.timestamp()
         for part in PARTS:
             wanted = began + part * (ends - began)
-            at, eta_s = min(self.said, key=lambda each: abs(each[0] - wanted), default=(wanted, None))
-            yield None if eta_s is None or at >= ends else eta_s / (ends - at)
+            at, eta_s = max((each for each in self.said if each[0] <= wanted), default=(wanted, None))
+            yield None if eta_s is None else max(SHORTEST_S, eta_s - (wanted - at)) / (ends - wanted)
 
 
 class Scene:

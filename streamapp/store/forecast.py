@@ -9,30 +9,24 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
-from streamapp.store.chunks import FLYING
 from streamapp.store.credits import weight_of
 from streamapp.store.estimate import Load, Span, estimate
-from streamapp.store.habits import Habit, Usual, habits
-from streamapp.store.schema import chunks, clock, jobs, tenants
-from streamapp.store.speed import items_a_second
+from streamapp.store.habits import Usual
+from streamapp.store.seen import BATCH, RIDER, Seen, see
 from streamapp.store.sql import AnyRow
-from streamapp.store.turns import Key, key_of, turns_s
+from streamapp.store.turns import Key, before, key_of
 
 __all__ = ["Outlook", "forecast", "outlook"]
 
 FRESH_S = 0.15  # how old an answer may be
 COSTS, NEWS_COSTS = 20, 5  # and at least this many times what it took to find; for a job that it does not know
 SHORTEST_S = 0.05
-TOGETHER_S = 0.05  # credits that are given one right after the other
-BATCH = 64  # items, roughly: what is computed together ends together
-RIDER = 2  # what takes no more than this part of a batch is in the next one: see streamapp.inference.batch
 
 _kept: WeakKeyDictionary[Engine, _Look] = WeakKeyDictionary()
 _one = threading.Lock()
@@ -56,64 +50,6 @@ class _Look:
     cost: float = 0.0
     cheapest: float = 0.0
     known: dict[Key, Outlook] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Flight:
-    """What of a job is at the model workers: items, and the moment at which the last of them got its credit."""
-
-    items: int = 0
-    last: float = 0.0
-
-
-class _Aloft(NamedTuple):
-    """A chunk that flies: when it got its credit, its items, and whether it got one because its job came just then."""
-
-    at: float
-    size: int
-    newcomer: bool
-
-
-@dataclass(slots=True)
-class _State:
-    now: float
-    rate: float | None
-    active: Sequence[AnyRow]
-    flying: dict[Key, _Flight]
-    stored: dict[Key, float]
-    habits: dict[str, Habit]
-    queue: list[_Aloft] = field(default_factory=list)
-
-    @property
-    def full(self) -> bool:
-        """Whether every credit is given, and more would be."""
-        return any(row.waiting for row in self.active)
-
-    def through_s(self, moment: float | None, size: float, rate: float) -> float:
-        """Seconds until that many items which fly since that moment are computed; None: until they would be begun with.
-
-        What is computed just now was begun with at the last result, and when every credit is given, that gave one.
-        """
-        if not self.queue:
-            return 0.0
-        before = [each.size for each in self.queue if moment is None or each.at <= moment + TOGETHER_S]
-        items = min(sum(each.size for each in self.queue), max(1, round(sum(before) / BATCH)) * BATCH)
-        given = [each.at for each in self.queue if not each.newcomer] if self.full else []
-        since = max(given) if given else min(each.at for each in self.queue)
-        least = min(items, BATCH) / 8 / rate  # it is not done, or it would not be here
-        if size <= BATCH / RIDER:
-            begun = moment is not None and since > moment
-            batches = math.ceil(sum(each for each in before if each <= size) * RIDER / BATCH) + (not begun)
-            items = min(items, batches * BATCH)
-        return max(least, items / rate - max(0.0, self.now - since))
-
-    def turns_s(self) -> dict[Key, float]:
-        """Seconds of others' work that gets credits before a newcomer's first."""
-        if not self.queue or not self.rate or not self.full:
-            return {}
-        waiting = [row for row in self.active if row.waiting or row.status == "queued"]
-        credit_s = sum(each.size for each in self.queue) / len(self.queue) / self.rate
-        return turns_s(waiting, self.flying, credit_s)
 
 
 def outlook(connection: Connection, row: AnyRow, room: int = 0) -> Outlook:
@@ -142,10 +78,14 @@ def _again(connection: Connection, room: int, before: _Look) -> _Look:
 
 def forecast(connection: Connection, room: int = 0) -> dict[Key, Outlook]:
     """The outlook of every job that is queued or running."""
-    state = _look(connection)
+    return _outlooks(see(connection), room)
+
+
+def _outlooks(state: Seen, room: int) -> dict[Key, Outlook]:
     usual = {key_of(row): _usual(state, row) for row in state.active}
     held = _held(state.active, room)
-    loads = [_load(state, row, usual[key_of(row)], held[key_of(row)]) for row in state.active]
+    ahead = before(state.active)
+    loads = [_load(state, row, usual[key_of(row)], held[key_of(row)], ahead) for row in state.active]
     spans = estimate(loads, state.rate or 1.0)
     line = [row for row in state.active if row.status == "queued"]
     line.sort(key=lambda row: (held[key_of(row)], spans[key_of(row)].start_s, row.created_at, row.id))
@@ -158,37 +98,7 @@ def forecast(connection: Connection, room: int = 0) -> dict[Key, Outlook]:
     }
 
 
-def _look(connection: Connection) -> _State:
-    names = ("tenant", "id", "run", "task", "size", "priority", "status", "created_at", "started_at")
-    counts = ("done", "total", "waiting", "unfinished")
-    query = (
-        select(
-            *(jobs.c[name] for name in (*names, *counts)), *(tenants.c[name] for name in ("weight", "running", "turn"))
-        )
-        .add_columns(tenants.c.served.label("tenant_served"))
-        .join(tenants, tenants.c.tenant == jobs.c.tenant)
-        .where(jobs.c.status.in_(("queued", "running")))
-        .order_by(jobs.c.created_at, jobs.c.id)
-    )
-    active = connection.execute(query).all()
-    known = habits(connection, sorted({row.tenant for row in active}))
-    state = _State(connection.execute(select(clock())).scalar_one(), items_a_second(connection), active, {}, {}, known)
-    started = {key_of(row): row.started_at for row in active}
-    its = (chunks.c.tenant, chunks.c.job, chunks.c.run)
-    aloft = select(*its, chunks.c.size, chunks.c.flying_at).where(chunks.c.state == FLYING)
-    for tenant, job, run, size, since in connection.execute(aloft):
-        flight = state.flying.setdefault((tenant, job, run), _Flight())
-        flight.items, flight.last = flight.items + size, max(flight.last, since)
-        state.queue.append(_Aloft(since, size, since - (started.get((tenant, job, run)) or 0.0) < TOGETHER_S))
-    for row in active:
-        if row.status == "running" and not row.unfinished:
-            mine = (chunks.c.tenant == row.tenant, chunks.c.job == row.id, chunks.c.run == row.run)
-            last = connection.execute(select(func.max(chunks.c.stored_at)).where(*mine)).scalar_one()
-            state.stored[key_of(row)] = state.now if last is None else last
-    return state
-
-
-def _usual(state: _State, row: AnyRow) -> Usual:
+def _usual(state: Seen, row: AnyRow) -> Usual:
     known = state.habits.get(row.task)
     return known.of(row.size, state.rate) if known else Usual(None, 0.0, 0.0)
 
@@ -204,18 +114,36 @@ def _held(active: Sequence[AnyRow], room: int) -> dict[Key, bool]:
     return found
 
 
-def _load(state: _State, row: AnyRow, usual: Usual, held: bool) -> Load[Key]:
+def _load(state: Seen, row: AnyRow, usual: Usual, held: bool, ahead: Mapping[Key, float]) -> Load[Key]:
+    """What is to be served until the last chunk has its credit: what the passes say, and the chunks before that one.
+
+    A credit comes before the service that it stands for; but newcomers that are not here yet get some before it.
+    """
     key = key_of(row)
-    flying = state.flying.get(key)
-    items = float(row.total - row.done - (flying.items if flying else 0))
-    if row.status == "queued":
-        items = usual.items or 0.0
-    if not row.done and not flying:
-        items -= BATCH  # a newcomer's first chunk does not wait for its share
+    items = _waiting(state, row, usual)
+    if row.done or key in state.flying:
+        items += ahead.get(key, 0.0) * BATCH - _last(row, items) / 2
+    else:
+        items -= _last(row, items)  # its first credit comes by turns
     return Load(key, row.tenant, max(0.0, items), weight_of(row.priority), row.weight, held)
 
 
-def _eta_s(state: _State, row: AnyRow, usual: Usual, span: Span, turn_s: float) -> float | None:
+def _waiting(state: Seen, row: AnyRow, usual: Usual) -> float:
+    """Items without a credit."""
+    if row.status == "queued":
+        return usual.items or 0.0
+    flying = state.flying.get(key_of(row))
+    return float(row.total - row.done - (flying.items if flying else 0))
+
+
+def _last(row: AnyRow, items: float) -> float:
+    """Items of the last chunk, when so many wait: all before it are full."""
+    chunks = row.waiting if row.status == "running" else math.ceil(items / BATCH)
+    rest = items - BATCH * (chunks - 1)
+    return rest if 0 < rest <= BATCH else items / max(1, chunks)
+
+
+def _eta_s(state: Seen, row: AnyRow, usual: Usual, span: Span, turn_s: float) -> float | None:
     key = key_of(row)
     if key in state.stored:
         return _rounded(usual.rest_s - (state.now - state.stored[key]))
@@ -225,8 +153,9 @@ def _eta_s(state: _State, row: AnyRow, usual: Usual, span: Span, turn_s: float) 
     flying = state.flying.get(key)
     if flying is not None and flying.items >= left:
         return _rounded(state.through_s(flying.last, flying.items, state.rate) + usual.rest_s)
-    after = BATCH if state.full else min(left, BATCH)  # it is computed together with others
-    seconds = max(turn_s, span.end_s) + state.through_s(None, left, state.rate) + after / state.rate
+    last = _last(row, _waiting(state, row, usual))
+    after = BATCH if state.full and last <= BATCH / RIDER else last  # what is small is computed together with others
+    seconds = max(turn_s, span.end_s) + state.through_s(None, last, state.rate) + after / state.rate
     if row.status == "queued":
         seconds += max(0.0, usual.plan_s - (state.now - row.created_at)) if not span.start_s else usual.plan_s
     return _rounded(seconds + usual.rest_s)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
+from streamapp.store.credits import weight_of
 from streamapp.store.sql import AnyRow
 
-__all__ = ["Key", "key_of", "turns_s"]
+__all__ = ["Key", "before", "key_of", "turns_s"]
 
 Key = tuple[str, str, int]
 
@@ -36,6 +37,22 @@ def turns_s(waiting: Sequence[AnyRow], flying: Collection[Key], credit_s: float)
             own = 2 * place + bool(owner.turn) if mixed else place
             turns[key_of(row)] = credit_s * (_before(owner, owners.values()) + own * weights / owner.weight)
     return turns
+
+
+def before(active: Iterable[AnyRow]) -> dict[Key, float]:
+    """How many full chunks of its own each running job would be served until its next credit, at its share.
+
+    All others of its tenant whose pass is less, or the same and who are older, get one each before it.
+    """
+    lines: dict[str, list[AnyRow]] = {}
+    for row in sorted(active, key=lambda row: (row.served, row.started_at or 0.0, row.id)):
+        if row.status == "running" and row.waiting:
+            lines.setdefault(row.tenant, []).append(row)
+    found: dict[Key, float] = {}
+    for line in lines.values():
+        weights = sum(weight_of(row.priority) for row in line)
+        found |= {key_of(row): place * weight_of(row.priority) / weights for place, row in enumerate(line)}
+    return found
 
 
 def _before(owner: AnyRow, owners: Collection[AnyRow]) -> int:
