@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from streamapp.cli_api import client_of, url_option
-from streamapp.cli_values import Time, attempts
+from streamapp.cli_values import Several, Time, attempts
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
@@ -19,7 +19,13 @@ DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="In this state; repeatable.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=Several(STATUSES),
+    help="In this state; several with commas, or repeated.",
+)
 @click.option("--task", metavar="NAME", help="Of this task.")
 @click.option("--after", type=Time(), help="Accepted then or later: 2026-01-31, or 2026-01-31T18:00+01:00; else UTC.")
 @click.option("--before", type=Time(), help="Accepted before that time.")
