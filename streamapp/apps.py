@@ -17,7 +17,7 @@ from faust.types import TopicT
 
 from streamapp import membership, sharing
 from streamapp.consumer import PromptConsumer
-from streamapp.errors import BrokerUnavailable, ConfigurationError, StoreUnavailable
+from streamapp.errors import ConfigurationError, Transient
 from streamapp.flow import Flow
 from streamapp.kafka.access import Kafka
 from streamapp.leaving import SOFTWARE, Deadline, leave, leave_because, pulse
@@ -108,7 +108,7 @@ class LifecycleApp(faust.App):
         self.conf.consumer_group_instance_id = reading(self._instance, str(self.conf.canonical_url), reads)
         try:
             await self.parts.start()
-        except (ConfigurationError, BrokerUnavailable, StoreUnavailable) as error:
+        except (ConfigurationError, Transient) as error:
             leave_because(error)
         self._beside.append(asyncio.create_task(membership.watch(self, DRAIN_S), name="membership"))
         self._beside.append(asyncio.create_task(sharing.watch(self), name="sharing"))

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 __all__ = ["BOOK_FILES", "BOOK_TYPE", "Book", "Chapter", "dump_book", "load_book"]
 
 BOOK_FILES = (
+    "text/markdown",
     "text/html",
     "application/xhtml+xml",
     "application/epub+zip",
     "application/pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 )
-"""The media types of the files that are decoded to books: HTML, EPUB, PDF and DOCX."""
+"""The media types of the files that are decoded to books: Markdown, HTML, EPUB, PDF and DOCX."""
 
 BOOK_TYPE = "text/vnd.streamapp.book"
 TITLE, CHAPTER, ESCAPE = "# ", "## ", "\\"

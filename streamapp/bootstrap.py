@@ -20,6 +20,7 @@ from streamapp.delivery.target import Rules
 from streamapp.delivery.webhooks import Courier
 from streamapp.documents.claim import Blobs
 from streamapp.embedded.ports import local_smtp_url
+from streamapp.embedded.taken import refuse_taken
 from streamapp.events.partials import Partials
 from streamapp.events.watch import Watch
 from streamapp.inference.supervisor import Supervisor
@@ -147,7 +148,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     watch = Watch(database)
     streams = Streams(database, watch, settings.event_streams)
     partials = Partials(database, workshop, registry, watch)
-    parts.ready = keyring.begin
+    parts.first, parts.ready = functools.partial(_may_listen, app), keyring.begin
     parts.keepers = [
         keyring.run,
         pressure.run,
@@ -214,3 +215,9 @@ def _jobs_app(settings: Settings) -> faust.App:
     )
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, streams, keyring, Limits(database))
     return app
+
+
+async def _may_listen(app: faust.App) -> None:
+    """By the options of `faust worker` where it was given some, which the settings don't know."""
+    if app.conf.web_enabled:
+        await refuse_taken(app.conf.web_bind, app.conf.web_port)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from streamapp.cli_api import client_of, url_option
-from streamapp.cli_values import Time, attempts
+from streamapp.cli_values import Deadline, Several, Time, attempts
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
@@ -19,7 +19,13 @@ DELIVERIES = ["pending", "sending", "sent", "parked", "dead"]
 
 
 @click.group(invoke_without_command=True)
-@click.option("--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="In this state; repeatable.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=Several(STATUSES),
+    help="In this state; several with commas, or repeated.",
+)
 @click.option("--task", metavar="NAME", help="Of this task.")
 @click.option("--after", type=Time(), help="Accepted then or later: 2026-01-31, or 2026-01-31T18:00+01:00; else UTC.")
 @click.option("--before", type=Time(), help="Accepted before that time.")
@@ -77,12 +83,18 @@ def cancel(chosen: tuple[str, ...], url: str | None) -> None:
 
 @jobs.command()
 @click.argument("chosen", nargs=-1, required=True, metavar="ID…")
+@click.option(
+    "--deadline",
+    type=Deadline(),
+    help="When the result is of no more use: 2h, 3d, or a time like 2030-01-31T12:00Z. Without it one that "
+    "lies ahead stays, and one that has passed is gone.",
+)
 @url_option
-def retry(chosen: tuple[str, ...], url: str | None) -> None:
+def retry(chosen: tuple[str, ...], deadline: datetime | timedelta | None, url: str | None) -> None:
     """Start jobs again that failed, expired or were cancelled."""
     with client_of(url) as client:
         for job_id in chosen:
-            job = client.retry(job_id)
+            job = client.retry(job_id, deadline=deadline)
             click.echo(f"{job_id}: {job.status}, run {job.run}")
 
 

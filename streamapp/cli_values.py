@@ -1,4 +1,4 @@
-"""Values as commands take and say them: times, deadlines, priorities, counts. A wrong one is told what is right."""
+"""Values as commands take and say them: times, deadlines, priorities, choices. A wrong one is told what is right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-__all__ = ["Deadline", "Priority", "Time", "attempts"]
+__all__ = ["Deadline", "Priority", "Several", "Time", "attempts"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
@@ -62,6 +62,14 @@ class Priority(click.ParamType):
         if not LOWEST_PRIORITY <= number <= HIGHEST_PRIORITY:
             self.fail(f"{value!r}: say a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}.", param, ctx)
         return number
+
+
+class Several(click.Choice[str]):
+    """One of the choices, or several with commas between them."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The same, without spaces."""
+        return ",".join(super(Several, self).convert(each.strip(), param, ctx) for each in value.split(","))
 
 
 def attempts(number: int) -> str:

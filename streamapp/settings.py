@@ -85,7 +85,7 @@ class Settings(BrokerSettings, IntakeSettings, DeliverySettings):
         120.0,
         gt=0,
         le=240,
-        description="Seconds of processor time that decoding an HTML, EPUB, PDF or DOCX file may take; "
+        description="Seconds of processor time that decoding a Markdown, HTML, EPUB, PDF or DOCX file may take; "
         "by the clock, twice that.",
     )
     document_memory_mb: int = Field(

@@ -25,6 +25,10 @@ def decode(file: BinaryIO, media_type: str, limits: Limits) -> Book:
             from streamapp.documents.page import read_page
 
             return read_page(file, limits)
+        case "text/markdown":
+            from streamapp.documents.markdownpage import read_markdown
+
+            return read_markdown(file, limits)
         case _:
             from streamapp.documents.docx import read_docx
 

@@ -1,4 +1,4 @@
-"""A book that is one HTML page."""
+"""A book that is one page: HTML, or what was made HTML."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from streamapp.documents.charset import decoded_markup
 from streamapp.documents.limits import Limits
 from streamapp.documents.markup import read_markup
 
-__all__ = ["read_page"]
+__all__ = ["book_in", "read_page"]
 
 
 def read_page(file: BinaryIO, limits: Limits) -> Book:
     """The book. The intake has brought it to UTF-8, whatever the page says. Raises `BadDocument`."""
     text = decoded_markup(file.read(), "utf-8")
-    title, blocks = read_markup(text, limits, xml=text.lstrip().startswith("<?xml"))
+    return book_in(text, "HTML", limits, xml=text.lstrip().startswith("<?xml"))
+
+
+def book_in(page: str, kind: str, limits: Limits, *, title: str = "", xml: bool = False) -> Book:
+    """The book in a page of HTML that was of this kind, under this title if it is not empty. Raises `BadDocument`."""
+    said, blocks = read_markup(page, limits, xml=xml)
     first = next((block.text for block in blocks if block.level == 1), "")
     alone = sum(block.level == 1 for block in blocks) == 1
-    return to_book(blocks, first if alone else title, "HTML", limits)
+    return to_book(blocks, title or (first if alone else said), kind, limits)

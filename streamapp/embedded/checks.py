@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from streamapp.embedded import StartError, ports, processes
+from streamapp.embedded import processes
 from streamapp.embedded.home import require_space
 from streamapp.embedded.screen import Screen
-from streamapp.errors import ConfigurationError
+from streamapp.embedded.taken import refuse_taken
 from streamapp.settings import Settings
 
 __all__ = ["check"]
@@ -24,18 +24,4 @@ async def check(settings: Settings, screen: Screen) -> None:
         with screen.step(f"Stopping what an earlier start left over ({len(leftovers)} processes)"):
             await asyncio.to_thread(processes.end, leftovers, LEFTOVER_GRACE_S)
     require_space(settings.home, LEAST_FREE_MIB)
-    _require_port(settings.web_host, settings.web_port)
-
-
-def _require_port(host: str, port: int) -> None:
-    try:
-        free = ports.is_free(host, port)
-    except OSError as error:
-        raise ConfigurationError(
-            f"STREAMAPP_WEB_HOST: this machine can't listen on {host!r} ({error.strerror}); 127.0.0.1 always works."
-        ) from error
-    if not free:
-        who = ports.holder(port)
-        raise StartError(
-            f"Port {port} is taken{f' by {who}' if who else ''}: stop that, or set STREAMAPP_WEB_PORT to another port."
-        )
+    await refuse_taken(settings.web_host, settings.web_port)

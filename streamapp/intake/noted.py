@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import NamedTuple
 
+from streamapp.documents.kinds import MARKDOWN
+from streamapp.documents.markdown import first_words_of, title_in
 from streamapp.documents.text import is_markup, is_text, title_of
 from streamapp.elsewhere import Elsewhere
 from streamapp.identity import Pieced, digest
@@ -23,10 +25,17 @@ def first_words(content: bytes, media_type: str) -> str | None:
     """What a text is called that nobody named, by how it begins; None for what is no text."""
     if not is_text(media_type):
         return None
-    beginning = content[:2000].decode("utf-8", "ignore")
-    lines = [title_of(beginning)] if is_markup(media_type) else beginning.split("\n")
+    lines = _beginnings(content[:2000].decode("utf-8", "ignore"), media_type)
     first = next((line for line in map(_shown, lines) if line), "")
     return (first if len(first) <= 80 else first[:79].rstrip() + "…") or None
+
+
+def _beginnings(text: str, media_type: str) -> list[str]:
+    if is_markup(media_type):
+        return [title_of(text)]
+    if media_type == MARKDOWN:
+        return [title_in(text) or first_words_of(text)]
+    return text.split("\n")
 
 
 def _shown(line: str) -> str:

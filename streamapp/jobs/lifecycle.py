@@ -40,7 +40,7 @@ class Supervised(Protocol):
 class JobsWorker:
     """The parts of the jobs app. `keepers` run from when it is started until it stops.
 
-    `ready` is called once the store has its tables, and may refuse to start.
+    `first` is called before anything is started, `ready` once the store has its tables; both may refuse to start.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class JobsWorker:
         self._insight = insight
         self._offsets = offsets
         self._close_mail = close_mail
+        self.first: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.ready: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.keepers: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,6 +75,8 @@ class JobsWorker:
 
     async def start(self) -> None:
         """The model workers first: their start is the longest."""
+        if self.first is not None:
+            await self.first()
         self._model_workers.start()
         await asyncio.to_thread(migrate, self._database)
         if self.ready is not None:

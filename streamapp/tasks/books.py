@@ -1,4 +1,4 @@
-"""Books for tasks: what a task with ``books = True`` gets in `split` for an HTML, EPUB, PDF or DOCX file."""
+"""Books for tasks: what a task with ``books = True`` gets in `split` for a Markdown, HTML, EPUB, PDF or DOCX file."""
 
 from __future__ import annotations
 

@@ -204,8 +204,9 @@ class Task:
     ``largest`` is the most bytes of a document that the task takes, where the settings would let more in. One that has
     it read as a stream, and whose items name a place in the document instead of holding a part of it, needs none.
 
-    ``books`` True has HTML, EPUB, PDF and DOCX files (``BOOK_FILES``, as far as ``accepts`` names them) decoded before
-    the first `split`, which gets the book as `book_of` reads it. A predictor's `prepare` gets the file as it came.
+    ``books`` True has Markdown, HTML, EPUB, PDF and DOCX files (``BOOK_FILES``, as far as ``accepts`` names them)
+    decoded before the first `split`, which gets the book as `book_of` reads it. A predictor's `prepare` gets the file
+    as it came.
     """
 
     name: ClassVar[str]

@@ -21,7 +21,7 @@ PROSE = "It rained in the morning, and nobody came up the road until the post di
 RAIN = [f"It rained on {'abdefghjkm'[day % 10] * (day // 10 + 1)}, too." for day in range(90)]  # no two lines alike
 BOOK = Book("The Road", [Chapter("Rain", RAIN), Chapter("Post", [PROSE])])
 READ = f"[Rain] {' '.join(RAIN)} [Post] {PROSE} "
-FILES = {"a.html": make.html, "a.epub": make.epub, "a.docx": make.docx, "a.pdf": make.pdf}
+FILES = {"a.md": make.markdown, "a.html": make.html, "a.epub": make.epub, "a.docx": make.docx, "a.pdf": make.pdf}
 PICTURES = make.pdf(Book("", [Chapter("", [])]))
 
 
@@ -55,8 +55,8 @@ def test_books_in_files(broker: str, tmp_path: Path) -> None:
         assert "may be scanned" in bad["error"]
         assert read("deep.html", b"<html>" + b"<div>" * 5000)["status"] == "failed"
         assert read("again.epub", make.epub(BOOK))["status"] == "succeeded"
-        bodies = [mail.get_body(("plain",)) for mail in deployment.mails(7)]
+        bodies = [mail.get_body(("plain",)) for mail in deployment.mails(8)]
         assert sum("may be scanned" in body.get_content() for body in bodies if body is not None) == 1
         page = deployment.http.get("/").text
-        assert 'accept="text/plain,.txt,.text,text/html,.html,.htm' in page
-        assert "takes plain text, HTML, XHTML, EPUB, PDF, DOCX" in page
+        assert 'accept="text/plain,.txt,.text,text/markdown,.md,.markdown,text/html,.html,.htm' in page
+        assert "takes plain text, Markdown, HTML, XHTML, EPUB, PDF, DOCX" in page

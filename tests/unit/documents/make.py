@@ -1,8 +1,9 @@
-"""The same book as HTML, EPUB, DOCX and PDF, made by hand, so that the tests share nothing with what reads them."""
+"""The same book as Markdown, HTML, EPUB, DOCX and PDF, made by hand: the tests share nothing with what reads them."""
 
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 import zipfile
 import zlib
@@ -11,7 +12,7 @@ from html import escape
 
 from streamapp.book import Book
 
-__all__ = ["docx", "epub", "html", "pdf", "pdf_objects", "zipped"]
+__all__ = ["docx", "epub", "html", "markdown", "pdf", "pdf_objects", "zipped"]
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
@@ -19,6 +20,22 @@ CONTAINER = (
     '<container xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles><rootfile full-path="{}"/>'
     "</rootfiles></container>"
 )
+
+
+MARKS = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def markdown(book: Book) -> bytes:
+    """With # and ##, lines that are wrapped, and a backslash before whatever could mean something."""
+
+    def plain(text: str) -> str:
+        return MARKS.sub(r"\\\1", text)
+
+    parts = [f"# {plain(book.title)}"]
+    for chapter in book.chapters:
+        parts.append(f"## {plain(chapter.heading)}")
+        parts += [textwrap.fill(plain(text), 70, break_on_hyphens=False) for text in chapter.paragraphs]
+    return "\n\n".join(parts).encode()
 
 
 def html(book: Book) -> bytes:

@@ -30,6 +30,7 @@ BOOK = Book("The Road", [Chapter("Rain", [PROSE, PROSE]), Chapter("Post", [PROSE
 PAGE = DecodedDocument(make.html(BOOK), kinds.HTML)
 LIMITS = Limits(seconds=300, memory=512 * MIB)
 FILES = {
+    kinds.MARKDOWN: make.markdown(BOOK),
     kinds.HTML: make.html(BOOK),
     kinds.EPUB: make.epub(BOOK),
     kinds.DOCX: make.docx(BOOK),

@@ -35,6 +35,7 @@ def without_outline(book: Book) -> bytes:
 @pytest.mark.parametrize(
     ("write", "media_type", "like"),
     [
+        (make.markdown, kinds.MARKDOWN, 1.0),
         (make.html, kinds.HTML, 1.0),
         (make.epub, kinds.EPUB, 1.0),
         (make.docx, kinds.DOCX, 1.0),

@@ -90,6 +90,13 @@ def test_a_task_that_takes_books_gets_chapters() -> None:
     )
 
 
+def test_markdown_is_a_book_too() -> None:
+    """By its type; the same bytes that are said to be plain text are that."""
+    content = make.markdown(BOOK)
+    assert begun(assignment(content, "text/markdown")) == begun(assignment(make.epub(BOOK)))
+    assert begun(assignment(content, "text/plain")) == '[{"text":"text/plain"}]'
+
+
 def test_others_get_the_file_as_it_is() -> None:
     """A task that takes no books, and plain text."""
     assert begun(assignment(make.epub(BOOK), task="unpacks")) == f'[{{"text":"{EPUB}"}}]'
