@@ -22,7 +22,7 @@ from streamapp.intake.refusal import Refused, from_validation
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
 from streamapp.operator_resources import DeadLetterList, DeadLetterResource
 from streamapp.resources import DeliveryResource
-from streamapp.store import ledger
+from streamapp.store import decisions, ledger
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter
 from streamapp.store.present import present_dead_letter, present_delivery
@@ -32,7 +32,7 @@ __all__ = ["Operators"]
 
 BULK = 1000
 PAGE = 100
-SETTLE = {"sent": ledger.settle_sent, "resend": ledger.settle_resend}
+SETTLE = {"sent": decisions.settle_sent, "resend": decisions.settle_resend}
 
 
 PATH = {404: "There is no such thing."}
@@ -145,7 +145,7 @@ class Operators:
     @operation("E-mails that are parked in doubt", {200: Answer("The first of them.", Parked)})
     async def list_parked(self, request: web.Request) -> web.Response:
         """GET /v1/deliveries/parked: e-mails whose fate a crash left open, under the policy `park`."""
-        rows = await self.database.read(ledger.parked, PAGE, caller_of(request).sees)
+        rows = await self.database.read(decisions.parked, PAGE, caller_of(request).sees)
         return _json(Parked(items=[present_delivery(row) for row in rows]).model_dump_json())
 
     @operation("Say what became of a parked e-mail", {200: Answer("It, settled.", DeliveryResource)}, problems=SETTLED)

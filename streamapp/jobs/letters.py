@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from streamapp.errors import Permanent
 from streamapp.models import DeadLetter
-from streamapp.store import dead_letters, ledger
+from streamapp.store import dead_letters, decisions
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter, Letter
 from streamapp.store.sql import AnyRow
@@ -86,7 +86,7 @@ class LetterDesk:
 
 
 def _revive(connection: Connection, row: AnyRow) -> None:
-    if not ledger.revive(connection, row.delivery):
+    if not decisions.revive(connection, row.delivery):
         raise NotRedrivable(f"Delivery {row.delivery} is not given up any more.")
     dead_letters.redriven(connection, row.id)
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Double, and_, bindparam, or_, select, update
 
 from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
@@ -210,34 +210,6 @@ def give_up(connection: Connection, identity: str, token: str, error: str) -> bo
     return True
 
 
-def revive(connection: Connection, identity: str) -> bool:
-    """Make a delivery that was given up due again, with all its attempts. False when it is not given up."""
-    return _leave(connection, identity, "dead", {"state": "pending", "attempts": 0, "published_at": None})
-
-
-def parked(connection: Connection, limit: int, tenant: str | None = None) -> Sequence[AnyRow]:
-    """E-mails in doubt that wait for an operator, oldest first; of one tenant if that is named."""
-    waiting = select(deliveries).where(deliveries.c.state == "parked").order_by(deliveries.c.created_at)
-    if tenant is not None:
-        waiting = waiting.where(deliveries.c.tenant == tenant)
-    return connection.execute(waiting.limit(limit)).all()
-
-
-def settle_sent(connection: Connection, identity: str) -> bool:
-    """An operator knows that a parked e-mail arrived. False when it is not parked."""
-    return _decided(connection, identity, {"state": "sent", "sent_at": clock(), "feed": NUMBER})
-
-
-def settle_resend(connection: Connection, identity: str) -> bool:
-    """An operator wants a parked e-mail sent again, with the same Message-ID. False when it is not parked."""
-    return _decided(connection, identity, {"state": "pending", "published_at": None})
-
-
-def _leave(connection: Connection, identity: str, state: str, values: dict[str, Any]) -> bool:
-    mine = and_(deliveries.c.id == identity, deliveries.c.state == state)
-    return connection.execute(update(deliveries).where(mine).values(**values, next_attempt_at=None)).rowcount == 1
-
-
 def due(connection: Connection, grace_s: float, limit: int) -> list[Due]:
     """Deliveries that no message may be under way for: unpublished for a while, due again, or with a lost lease."""
     columns = (deliveries.c.kind, deliveries.c.id, deliveries.c.attempts, due_at())
@@ -251,14 +223,6 @@ def _park(connection: Connection, which: ColumnElement[bool], reason: str | None
 
 def _spoken_for(connection: Connection, identity: str) -> bool:
     return connection.execute(ASKED, {"of_id": identity}).first() is not None
-
-
-def _decided(connection: Connection, identity: str, values: dict[str, Any]) -> bool:
-    """Do as an operator has decided, who is asked about it no more. False when it is not parked."""
-    if not _leave(connection, identity, "parked", values):
-        return False
-    connection.execute(delete(spoken_for).where(spoken_for.c.delivery == identity))
-    return True
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert, update
 
-from streamapp.store import dead_letters, ledger, upkeep
+from streamapp.store import dead_letters, decisions, ledger, upkeep
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter, Letter
 from streamapp.store.schema import deliveries
@@ -88,7 +88,7 @@ def test_a_delivery_that_is_given_up_is_a_dead_letter_and_can_be_revived(databas
         assert database.write_sync(ledger.claim, due.id, "token", 60.0, "resend")
         assert database.write_sync(ledger.give_up, due.id, "token", "550 no such user")
         (row,) = database.read_sync(dead_letters.matching, Filter(job=run.job), 10)
-        assert database.write_sync(ledger.revive, due.id)
+        assert database.write_sync(decisions.revive, due.id)
         assert database.write_sync(dead_letters.redriven, row.id)
 
     (row,) = database.read_sync(dead_letters.matching, Filter(state="redriven"), 10)
@@ -96,10 +96,10 @@ def test_a_delivery_that_is_given_up_is_a_dead_letter_and_can_be_revived(databas
     delivery = database.read_sync(ledger.get, due.id)
     assert delivery is not None
     assert (delivery.state, delivery.attempts, delivery.published_at) == ("pending", 0, None)
-    assert not database.write_sync(ledger.revive, due.id)
+    assert not database.write_sync(decisions.revive, due.id)
 
 
-@pytest.mark.parametrize(("settle", "state"), [(ledger.settle_sent, "sent"), (ledger.settle_resend, "pending")])
+@pytest.mark.parametrize(("settle", "state"), [(decisions.settle_sent, "sent"), (decisions.settle_resend, "pending")])
 def test_only_a_parked_delivery_can_be_settled(database: Database, settle: object, state: str) -> None:
     """One that is merely pending stays as it is."""
     run = reserved(database)
@@ -108,7 +108,7 @@ def test_only_a_parked_delivery_can_be_settled(database: Database, settle: objec
     assert not database.write_sync(settle, due.id)
     database.write_sync(lambda connection: connection.execute(update(deliveries).values(state="parked")))
 
-    assert [row.id for row in database.read_sync(ledger.parked, 10)] == [due.id]
+    assert [row.id for row in database.read_sync(decisions.parked, 10)] == [due.id]
     assert database.write_sync(settle, due.id)
     row = database.read_sync(ledger.get, due.id)
     assert row is not None

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, delete
 
 from streamapp.identity import Run
-from streamapp.store import feed, inbox, jobs, ledger, restore
+from streamapp.store import decisions, feed, inbox, jobs, ledger, restore
 from streamapp.store.database import Database
 from streamapp.store.schema import clock, deliveries
 from streamapp.store.schema import jobs as job_table
@@ -65,7 +65,7 @@ def test_what_a_crash_left_in_doubt_has_a_number(database: Database) -> None:
     put(database, deliveries, {"id": identity}, lease_until=clock() - 1.0)
     assert database.write_sync(ledger.claim, identity, TOKEN, 60.0, "park") is None
     first = number(database, identity)
-    assert database.write_sync(ledger.settle_sent, identity)
+    assert database.write_sync(decisions.settle_sent, identity)
     second = number(database, identity)
     assert first is not None
     assert second is not None

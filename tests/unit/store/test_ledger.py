@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from streamapp.identity import Run, delivery_id
-from streamapp.store import ledger, outbox
+from streamapp.store import decisions, ledger, outbox
 from streamapp.store.database import Database
 from streamapp.store.dueness import LONGEST_DELAY_S
 from streamapp.store.ledger import Due
@@ -335,7 +335,7 @@ def test_an_e_mail_of_a_life_that_was_taken_back_is_parked(database: Database) -
     assert "`streamapp deliveries settle`" in row.last_error
     assert claimed(database, identity) is None
     assert row_of(database, deliveries, kind="notification").state == "pending"
-    assert [each.id for each in database.read_sync(ledger.parked, 9)] == [identity]
+    assert [each.id for each in database.read_sync(decisions.parked, 9)] == [identity]
 
 
 def test_a_pending_e_mail_of_a_life_that_was_taken_back_is_parked(database: Database) -> None:
@@ -352,7 +352,7 @@ def test_what_is_settled_is_asked_about_no_more(database: Database, decision: st
     """I expect the operator's word to hold: sent, or sent again."""
     speak_for(database, delivery_id(RUN, "succeeded", "email", "reader@example.org"))
     identity = entered(database)
-    decide = {"sent": ledger.settle_sent, "resend": ledger.settle_resend}[decision]
+    decide = {"sent": decisions.settle_sent, "resend": decisions.settle_resend}[decision]
     put(database, deliveries, {"id": identity}, state="pending")
     assert not database.write_sync(decide, identity)
     assert claimed(database, identity) is None

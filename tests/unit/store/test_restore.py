@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from streamapp.errors import ConfigurationError, StoreUnavailable
 from streamapp.identity import Run
-from streamapp.store import jobs, ledger, outbox, restore
+from streamapp.store import decisions, jobs, ledger, outbox, restore
 from streamapp.store.backup import back_up
 from streamapp.store.database import Database
 from streamapp.store.schema import clock, deliveries
@@ -102,7 +102,7 @@ def test_an_e_mail_that_is_spoken_for_is_entered_parked(database: Database) -> N
     assert entered(database, "probe") == identity
     assert state(database, identity) == "parked"
     assert state(database, entered(database, "probe", "notification")) == "pending"
-    assert database.write_sync(ledger.settle_resend, identity)
+    assert database.write_sync(decisions.settle_resend, identity)
     assert database.write_sync(ledger.claim, identity, "token", 60.0, "resend") is not None
 
 
