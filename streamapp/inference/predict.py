@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from streamapp.allocator import give_back_now
 from streamapp.inference.batch import Pending
 from streamapp.inference.devices import Device, is_out_of_memory
 from streamapp.inference.quarantine import Quarantine
@@ -39,7 +40,7 @@ class Runner:
     async def load(self, device: Device) -> None:
         """Bring the weights in, in the thread that computes."""
         self._device = device
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._predictor.load, device.name)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -59,6 +60,10 @@ class Runner:
         if len(outcomes) != len(batch):
             raise ValueError(f"predict gave {len(outcomes)} outcomes for {len(batch)} items")
         return outcomes
+
+    def _load(self) -> None:
+        self._predictor.load(self._device.name)
+        give_back_now()
 
     def _predict(self, batch: Sequence[Pending]) -> Outcomes:
         with self._quarantine.journal.at_work((entry.chunk.id, entry.place) for entry in batch):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, groupby, islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -25,10 +25,12 @@ from streamapp.errors import StreamappError, TaskFailed
 from streamapp.jobs.memory import chunk_digest
 from streamapp.settings import Settings
 from streamapp.settings_values import MiB
-from streamapp.store.chunks import NewChunk
-from streamapp.store.sql import AnyRow
+from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
 from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
+
+if TYPE_CHECKING:
+    from streamapp.store.sql import AnyRow  # and nothing of the store at run time: it is another process's
 
 __all__ = ["Assignment", "Begun", "Ended", "Row", "advance", "begin", "each", "open_desk", "partial", "warm"]
 

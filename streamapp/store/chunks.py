@@ -13,11 +13,12 @@ from streamapp.identity import Run
 from streamapp.store import memory
 from streamapp.store.joining import WAITING, join
 from streamapp.store.memory import Recalled
+from streamapp.store.newchunk import NewChunk
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 from streamapp.store.times import elapsed
 
-__all__ = ["ChunkKey", "NewChunk", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
+__all__ = ["ChunkKey", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
 
 FLYING, STORED = "flying", "stored"
 NOTHING: Mapping[str, Recalled] = MappingProxyType({})
@@ -31,21 +32,6 @@ class ChunkKey:
     step: int
     predictor: str
     chunk: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewChunk:
-    """A chunk as split made it: ``items`` is a JSON array of ``size`` items.
-
-    ``version`` is the predictor's, ``digest`` what the result depends on; without one that is not remembered.
-    """
-
-    predictor: str
-    chunk: int
-    size: int
-    items: bytes
-    version: str | None = None
-    digest: str | None = None
 
 
 _STEP = update(jobs).where(of_run(jobs))

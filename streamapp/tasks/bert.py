@@ -3,7 +3,8 @@
 All the sentences of a batch lie one after the other in one ``[tokens, width]`` tensor, sorted by length. What treats
 each token alone (projections, feed-forward, normalisation) runs on that tensor; attention runs on runs of sentences
 of one length, which are plain slices of it. Nothing is padded, unless ``slack`` allows it for the sake of fewer
-kernel launches on a GPU; padded tokens are then masked.
+kernel launches on a GPU; padded tokens are then masked. Only the whole tensor is filled up to a multiple of `GRAIN`
+tokens that belong to no sentence, because what multiplies keeps a compiled product for each number of tokens it meets.
 
 The architecture is that of Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers" (NAACL 2019), with
 the exact (erf) GELU and post-layer normalisation. This module imports torch: import it inside `Predictor.load`.
@@ -23,6 +24,9 @@ __all__ = ["PackedBatch", "PackedBert"]
 
 LAYER_NORM_EPSILON = 1e-12
 HEADS = 12
+GRAIN = 32
+"""Tokens. In bfloat16 oneDNN (3.13) compiles four products for each number of rows, and what it keeps of them, some
+2.7 MB, outlives its own cache in part: hundreds of numbers were a gigabyte. Batches of 2,048 have 64 at most so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """A batch on the device: int64 ``ids`` and ``positions`` [tokens], the runs, and int64 ``order`` [sentences]."""
+    """A batch on the device: int64 ``ids`` and ``positions`` [tokens], the runs, and int64 ``order`` [sentences].
+
+    Tokens behind the last run are filling: each row of the tensors is computed alone, so they change no other one.
+    """
 
     ids: Tensor
     positions: Tensor
@@ -63,9 +70,10 @@ class PackedBatch:
             ragged = len(members[0]) < longest
             mask = (torch.arange(longest) < lengths[:, None])[:, None, None, :] if ragged else None
             runs.append(Run(start, len(members), longest, mask if mask is None else _move(mask, device)))
+        filling = [0] * (-len(ids) % GRAIN)
         return cls(
-            ids=_move(torch.tensor(ids, dtype=torch.int64), device),
-            positions=_move(torch.tensor(positions, dtype=torch.int64), device),
+            ids=_move(torch.tensor(ids + filling, dtype=torch.int64), device),
+            positions=_move(torch.tensor(positions + filling, dtype=torch.int64), device),
             runs=runs,
             order=_move(torch.tensor(order, dtype=torch.int64), device),
         )
@@ -134,6 +142,7 @@ class PackedBert:
         width = hidden.shape[1]
         joined = F.linear(hidden, *layer.attend)
         context = torch.empty_like(hidden)
+        context[runs[-1].start + runs[-1].count * runs[-1].length :].zero_()  # the filling
         for run in runs:
             span = slice(run.start, run.start + run.count * run.length)
             heads = joined[span].view(run.count, run.length, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)

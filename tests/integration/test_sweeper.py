@@ -19,8 +19,8 @@ from sqlalchemy import Connection, select, update
 from streamapp.identity import Run
 from streamapp.settings import Settings
 from streamapp.store import chunks as chunk_rows
-from streamapp.store.chunks import NewChunk
 from streamapp.store.database import Database
+from streamapp.store.newchunk import NewChunk
 from streamapp.store.reservations import NewJob, reserve
 from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.upkeep import leases

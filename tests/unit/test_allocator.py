@@ -1,4 +1,4 @@
-"""Memory that large bodies took is given back: each case in a process of its own, by its resident size."""
+"""Memory that large bodies and loading took is given back: each case in a process of its own, by its resident size."""
 
 from __future__ import annotations
 
@@ -43,6 +43,35 @@ print((process.memory_info().rss - before) >> 20)
 """
 
 
+LOADED = """
+import asyncio
+import sys
+from pathlib import Path
+
+import psutil
+
+from streamapp.documents.claim import Blobs
+from streamapp.inference.engine import Engine
+from streamapp.testing.fakes import Word, WordPredictor
+
+
+class Heavy(WordPredictor):
+    def load(self, device):
+        read = [bytes([1]) * 2000 for _ in range(25_000)]
+        self.kept = bytes([1]) * 2000  # something small that stays, behind what goes
+
+
+async def main():
+    engine = Engine(Heavy(), Word, Blobs(Path.cwd().as_uri()), print)
+    before = psutil.Process().memory_info().rss
+    await engine.load("cpu")
+    print((psutil.Process().memory_info().rss - before) >> 20)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
 def grown_mib(given_back: str) -> int:
     """How much a process has grown after 500 large bodies that are gone."""
     ran = subprocess.run([sys.executable, "-c", MANY, given_back], capture_output=True, text=True, check=True)
@@ -61,3 +90,10 @@ def test_what_large_bodies_took_is_given_back() -> None:
 def test_a_jobs_worker_gives_it_back() -> None:
     """I expect the start of a worker to set it for its own process."""
     assert grown_mib("worker") < 6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is about glibc")
+def test_a_model_worker_gives_back_what_loading_took() -> None:
+    """I expect little to stay of 50 MB that a predictor needed only while it was loaded."""
+    ran = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 16

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -155,6 +156,11 @@ def _fail(how: str, where: str) -> None:
 
 
 # what a process can do to a workshop
+
+
+def imported(*names: str) -> list[str]:
+    """Which of these modules this process has."""
+    return [name for name in names if name in sys.modules]
 
 
 def pid() -> int:

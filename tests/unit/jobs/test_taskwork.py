@@ -16,7 +16,7 @@ from streamapp.errors import BadDocument, StoreUnavailable, TaskFailed
 from streamapp.jobs import taskwork
 from streamapp.jobs.taskwork import Assignment, Begun, Row
 from streamapp.settings import Settings
-from streamapp.store.chunks import NewChunk
+from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import Report
 from tests.unit.jobs.task_fixtures import First, Length, Letters, Vowels
 

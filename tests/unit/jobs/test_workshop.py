@@ -36,6 +36,11 @@ async def test_it_is_another_process(workshop: Workshop) -> None:
         await workshop.run(work.bad_document)
 
 
+async def test_it_holds_nothing_that_it_needs_not(workshop: Workshop) -> None:
+    """I expect no SQL, no broker, no web and no model in a process that there are several of."""
+    assert await workshop.run(work.imported, "sqlalchemy", "aiokafka", "faust", "aiohttp", "torch") == []
+
+
 async def test_a_crash_is_tried_once_more(workshop: Workshop, tmp_path: Path) -> None:
     """I expect a process that was killed for memory to be replaced, and the work to be done after all."""
     assert await workshop.run(work.crash_once, str(tmp_path / "crashed")) != os.getpid()

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Table, select, update
 
 from streamapp.identity import Run
 from streamapp.store import credits
-from streamapp.store.chunks import ChunkKey, NewChunk, begin_step, store_result
+from streamapp.store.chunks import ChunkKey, begin_step, store_result
 from streamapp.store.database import Database
+from streamapp.store.newchunk import NewChunk
 from streamapp.store.reservations import NewJob, reserve
 from streamapp.store.sql import AnyRow
 

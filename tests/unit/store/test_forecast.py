@@ -26,10 +26,11 @@ from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
 from streamapp.store import jobs as job_rows
 from streamapp.store import rests, speed, workers
-from streamapp.store.chunks import NewChunk, begin_step
+from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
 from streamapp.store.estimate import Load, estimate
 from streamapp.store.forecast import forecast
+from streamapp.store.newchunk import NewChunk
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.turns import Key
 from tests.unit.store.rows import fly, land, put, reserved, row_of, running, some_chunks

@@ -10,9 +10,10 @@ import pytest
 from streamapp.identity import Run
 from streamapp.store import jobs as job_rows
 from streamapp.store import memory, reports
-from streamapp.store.chunks import NewChunk, begin_step, results_of, store_result
+from streamapp.store.chunks import begin_step, results_of, store_result
 from streamapp.store.database import Database
 from streamapp.store.memory import Recalled
+from streamapp.store.newchunk import NewChunk
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.upkeep import remembered
 from streamapp.tasks.contract import Attachment, Plot, Report
