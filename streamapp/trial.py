@@ -18,7 +18,8 @@ from streamapp.inference.devices import pick_device
 from streamapp.inference.engine import Engine
 from streamapp.intake.refusal import from_validation
 from streamapp.jobs import taskwork
-from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.jobs.packing import Row
+from streamapp.jobs.taskwork import Assignment, Begun
 from streamapp.models import Chunk
 from streamapp.settings import Settings
 from streamapp.tasks.contract import Report, Task

@@ -19,7 +19,8 @@ from streamapp.events.jobplace import Partial
 from streamapp.events.watch import JobWatch, Watch
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
-from streamapp.jobs.taskwork import Assignment, Row
+from streamapp.jobs.packing import Row
+from streamapp.jobs.taskwork import Assignment
 from streamapp.jobs.workshop import Workshop
 from streamapp.store.database import Database
 from streamapp.store.prefix import Prefix, prefix

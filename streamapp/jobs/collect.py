@@ -16,8 +16,9 @@ from streamapp.identity import Run
 from streamapp.jobs import taskwork
 from streamapp.jobs.errands import Errands
 from streamapp.jobs.line import Line
+from streamapp.jobs.packing import Row
 from streamapp.jobs.progress import Progress
-from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.jobs.taskwork import Assignment, Begun
 from streamapp.jobs.together import both
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, rests, workers

@@ -11,7 +11,8 @@ import asyncio
 from streamapp.errors import TaskFailed, Transient
 from streamapp.identity import Run
 from streamapp.jobs import taskwork
-from streamapp.jobs.taskwork import Assignment, Row
+from streamapp.jobs.packing import Row
+from streamapp.jobs.taskwork import Assignment
 from streamapp.jobs.workshop import Workshop
 from streamapp.store.database import Database
 from streamapp.store.leftovers import stored_of

@@ -1,43 +1,36 @@
-"""What runs inside the workshop's processes: plain functions from bytes to bytes, on a task's own code.
-
-Chunks are formed here. An item goes into the chunk that is being filled until that has `chunk_items` items or
-`chunk_bytes` bytes, so the same document gives the same chunks each time.
-"""
+"""What runs inside the workshop's processes: plain functions from bytes to bytes, on a task's own code."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from streamapp.book import BOOK_FILES
 from streamapp.documents.apart import decoded
 from streamapp.documents.claim import Blobs, ClaimedDocument
 from streamapp.documents.limits import MIB, Limits
 from streamapp.errors import StreamappError, TaskFailed
-from streamapp.jobs.memory import chunk_digest
+from streamapp.jobs.packing import Row, chunks_of, results_of, without_gap
 from streamapp.settings import Settings
-from streamapp.settings_values import MiB
 from streamapp.store.newchunk import NewChunk
-from streamapp.tasks.contract import ItemError, Report, Result, Step, Task
-from streamapp.tasks.registry import Registry, item_type, load_registry, out_type
+from streamapp.tasks.contract import ItemError, Report, Result, Task
+from streamapp.tasks.registry import Registry, load_registry
 
 if TYPE_CHECKING:
     from streamapp.store.sql import AnyRow  # and nothing of the store at run time: it is another process's
 
-__all__ = ["Assignment", "Begun", "Ended", "Row", "advance", "begin", "each", "open_desk", "partial", "warm"]
+__all__ = ["Assignment", "Begun", "Ended", "advance", "begin", "each", "open_desk", "partial", "warm"]
 
 logger = logging.getLogger(__name__)
 
-LARGEST_ITEM = 512 * 1024  # bytes of JSON; escaped for Kafka it may be three times that, and a message holds 2 MiB
-MOST_ITEMS = 256 * MiB  # of a step: the worker has them all in memory when it stores them
 LONGEST_TYPE = 200
 
 Outcome = TypeVar("Outcome")
@@ -66,15 +59,6 @@ class Begun:
 
     step: int
     chunks: list[NewChunk]
-
-
-class Row(NamedTuple):
-    """A chunk's stored result."""
-
-    predictor: str
-    chunk: int
-    items: bytes
-    outcomes: bytes
 
 
 class Ended(NamedTuple):
@@ -157,17 +141,9 @@ def partial(assignment: Assignment, step: int, rows: Sequence[Row]) -> Report | 
 
     def made(task: Task, params: BaseModel) -> Report | None:
         its = task.steps[step]
-        return its.partial(results_of(its, list(_without_gap(its, rows))), params)
+        return its.partial(results_of(its, list(without_gap(its, rows))), params)
 
     return _guarded(assignment, made)
-
-
-def _without_gap(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterator[Row]:
-    for expected, (number, group) in enumerate(groupby(rows, key=lambda row: row.chunk)):
-        of_chunk = list(group)
-        if number != expected or len(of_chunk) < len(step.predictors):
-            return
-        yield from of_chunk
 
 
 def _read(task: Task, document: ClaimedDocument, params: BaseModel, content: str | None) -> Begun | Report:
@@ -177,12 +153,13 @@ def _read(task: Task, document: ClaimedDocument, params: BaseModel, content: str
 
 
 def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:
+    assert _desk is not None
     step = task.steps[number]
     items = iter(step.split(source, params))
     first = list(islice(items, 1))
     items = chain(first, items)  # they are packed as they come: all of them at once may be more than memory holds
     if first and step.predictors:
-        return Begun(number, list(_chunks(step, items, content)))
+        return Begun(number, list(chunks_of(step, items, content, _desk.settings)))
     return _after(task, number, (Result(item, {}) for item in items), params, content)
 
 
@@ -227,55 +204,3 @@ def _check_storable(report: Report) -> None:
     if any(len(file.media_type) > LONGEST_TYPE for file in report.attachments):
         raise TaskFailed(f"an attachment's media type has more than {LONGEST_TYPE} characters")
     json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
-
-
-def _chunks(step: Step[Any, Any, Any, Any], items: Iterable[BaseModel], content: str | None) -> Iterator[NewChunk]:
-    assert _desk is not None
-    remember = _desk.settings.memory_s is not None
-    for number, group in enumerate(_groups(items)):
-        packed = b"[" + b",".join(group) + b"]"
-        for predictor in step.predictors:
-            digest = chunk_digest(predictor, packed, content) if remember else None
-            yield NewChunk(predictor.name, number, len(group), packed, predictor.version, digest)
-
-
-def _groups(items: Iterable[BaseModel]) -> Iterator[list[bytes]]:
-    assert _desk is not None
-    group: list[bytes] = []
-    size = total = 0
-    for item in items:
-        packed = item.model_dump_json().encode()
-        total += len(packed)
-        if total > MOST_ITEMS:
-            raise TaskFailed(
-                f"its items are more than {MOST_ITEMS // MiB} MiB: too much to travel; send less at a time"
-            )
-        if len(packed) > LARGEST_ITEM:
-            raise TaskFailed(f"an item of {len(packed)} bytes is too large to travel; {LARGEST_ITEM} are the most")
-        if group and (len(group) >= _desk.settings.chunk_items or size + len(packed) > _desk.settings.chunk_bytes):
-            yield group
-            group, size = [], 0
-        group.append(packed)
-        size += len(packed)
-    if group:
-        yield group
-
-
-def results_of(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterator[Result[Any]]:
-    """The rows of a step (ordered by chunk) as results in split order."""
-    items_of: TypeAdapter[list[BaseModel]] = TypeAdapter(list[item_type(step)])  # type: ignore[misc, arg-type]  # known at run time only
-    outs = {predictor.name: out_type(predictor) for predictor in step.predictors}
-    for _, group in groupby(rows, key=lambda row: row.chunk):
-        of_chunk = list(group)
-        items = items_of.validate_json(of_chunk[0].items)
-        decoded = {row.predictor: _outcomes(outs[row.predictor], row.outcomes) for row in of_chunk}
-        for position, item in enumerate(items):
-            yield Result(item, {name: outcomes[position] for name, outcomes in decoded.items()})
-
-
-def _outcomes(out: type[BaseModel], packed: bytes) -> list[BaseModel | ItemError]:
-    return [_outcome(out, entry) for entry in json.loads(packed)]
-
-
-def _outcome(out: type[BaseModel], entry: Mapping[str, Any]) -> BaseModel | ItemError:
-    return ItemError(entry["error"]) if "error" in entry else out.model_validate(entry["out"])

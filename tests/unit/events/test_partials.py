@@ -13,7 +13,8 @@ from streamapp.errors import TaskFailed
 from streamapp.events.partials import COSTS, LEAST_S, Partials
 from streamapp.events.watch import JobWatch, Watch
 from streamapp.identity import Run
-from streamapp.jobs.taskwork import Assignment, Row
+from streamapp.jobs.packing import Row
+from streamapp.jobs.taskwork import Assignment
 from streamapp.jobs.workshop import Workshop
 from streamapp.store.chunks import store_result
 from streamapp.store.database import Database

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from streamapp.errors import BadDocument, StoreUnavailable, TaskFailed
-from streamapp.jobs import taskwork
-from streamapp.jobs.taskwork import Assignment, Begun, Row
+from streamapp.jobs import packing, taskwork
+from streamapp.jobs.packing import Row
+from streamapp.jobs.taskwork import Assignment, Begun
 from streamapp.settings import Settings
 from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import Report
@@ -79,7 +80,7 @@ def test_what_is_too_much_to_travel_is_not_held(monkeypatch: pytest.MonkeyPatch)
             yield Letters(text="x" * 1000)
 
     monkeypatch.setattr(First, "split", lambda _, source, params: endless(source, params))
-    monkeypatch.setattr(taskwork, "MOST_ITEMS", 1 << 20)
+    monkeypatch.setattr(packing, "MOST_ITEMS", 1 << 20)
     with pytest.raises(TaskFailed, match="more than 1 MiB"):
         taskwork.begin(assignment())
     assert len(made) < 1100
@@ -154,7 +155,7 @@ def test_results_come_in_split_order() -> None:
         sign = 1 if c.predictor == "length" else -1
         outcomes = [{"out": {"value": sign * int(item["text"])}} for item in json.loads(c.items)]
         packed.append(Row(c.predictor, c.chunk, c.items, json.dumps(outcomes).encode()))
-    results = list(taskwork.results_of(taskwork._desk.registry["two-steps"].steps[0], packed))  # type: ignore[union-attr]
+    results = list(packing.results_of(taskwork._desk.registry["two-steps"].steps[0], packed))  # type: ignore[union-attr]
     assert [result.item.text for result in results] == [f"{number:03}" for number in range(50)]
     values = [(result.of(Length).value, result.of(Vowels).value) for result in results]
     assert values == [(number, -number) for number in range(50)]
