@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from streamapp.cli_api import client_of, url_option
+from streamapp.cli_each import each
 from streamapp.cli_values import Deadline, Several, Time, attempts
 from streamapp.resources import JobResource
 
@@ -74,11 +75,10 @@ def jobs(
 def cancel(chosen: tuple[str, ...], url: str | None) -> None:
     """Cancel jobs that have not ended.
 
-    Those that have stay as they are.
+    Those that have stay as they are. Each is tried; the exit code is 1 where one can't be cancelled.
     """
     with client_of(url) as client:
-        for job_id in chosen:
-            click.echo(f"{job_id}: {client.cancel(job_id).status}")
+        each(chosen, lambda job_id: client.cancel(job_id).status)
 
 
 @jobs.command()
@@ -91,11 +91,17 @@ def cancel(chosen: tuple[str, ...], url: str | None) -> None:
 )
 @url_option
 def retry(chosen: tuple[str, ...], deadline: datetime | timedelta | None, url: str | None) -> None:
-    """Start jobs again that failed, expired or were cancelled."""
+    """Start jobs again that failed, expired or were cancelled.
+
+    Each is tried; the exit code is 1 where one can't be started.
+    """
     with client_of(url) as client:
-        for job_id in chosen:
+
+        def again(job_id: str) -> str:
             job = client.retry(job_id, deadline=deadline)
-            click.echo(f"{job_id}: {job.status}, run {job.run}")
+            return f"{job.status}, run {job.run}"
+
+        each(chosen, again)
 
 
 @jobs.command()
@@ -104,23 +110,27 @@ def retry(chosen: tuple[str, ...], deadline: datetime | timedelta | None, url: s
 def delete(chosen: tuple[str, ...], url: str | None) -> None:
     """Delete jobs that have ended, with all that they stored.
 
-    Their documents and their reports go too, and nothing brings them back.
+    Their documents and their reports go too, and nothing brings them back. Each is tried; the exit code is 1 where one
+    can't be deleted.
     """
     with client_of(url) as client:
-        for job_id in chosen:
+
+        def gone(job_id: str) -> str:
             client.delete(job_id)
-            click.echo(f"{job_id}: deleted")
+            return "deleted"
+
+        each(chosen, gone)
 
 
 def _show(job: JobResource) -> None:
     done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
     line = f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}"
     click.echo(f"{line}  {job.error}" if job.error else line)
-    for each in job.deliveries:
-        if each.kind == "email":
-            when = f" {each.sent_at:%Y-%m-%d %H:%M}" if each.sent_at else ""
-            why = f": {each.last_error}" if each.last_error else ""
-            click.echo(f"    e-mail to {each.recipient} {each.state}{when}, {attempts(each.attempts)}{why}")
+    for mail in job.deliveries:
+        if mail.kind == "email":
+            when = f" {mail.sent_at:%Y-%m-%d %H:%M}" if mail.sent_at else ""
+            why = f": {mail.last_error}" if mail.last_error else ""
+            click.echo(f"    e-mail to {mail.recipient} {mail.state}{when}, {attempts(mail.attempts)}{why}")
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streamapp.cli_api import client_of, url_option
+from streamapp.cli_each import each, naming
 from streamapp.cli_values import attempts
 
 __all__ = ["dead_letters", "deliveries"]
@@ -73,7 +74,7 @@ def list_letters(state: str, topic: str | None, job: str | None, reason: str | N
 @url_option
 def show(letter: int, url: str | None) -> None:
     """Show one as JSON, with its message as far as it is text."""
-    with client_of(url) as client:
+    with client_of(url) as client, naming(letter):
         found = client.get(f"/v1/dead-letters/{letter}")
     if found["value"] is not None:
         found["value"] = base64.b64decode(found["value"]).decode("utf-8", "backslashreplace")
@@ -88,7 +89,7 @@ def redrive(letters: tuple[int, ...], topic: str | None, job: str | None, reason
 
     Those with these IDs, or all open ones that match.
     """
-    _each(letters, "redrive", _filter(topic=topic, job=job, reason=reason), url)
+    _treat(letters, "redrive", _filter(topic=topic, job=job, reason=reason), url)
 
 
 @dead_letters.command()
@@ -99,17 +100,16 @@ def discard(letters: tuple[int, ...], topic: str | None, job: str | None, reason
 
     Those with these IDs, or all open ones that match.
     """
-    _each(letters, "discard", _filter(topic=topic, job=job, reason=reason), url)
+    _treat(letters, "discard", _filter(topic=topic, job=job, reason=reason), url)
 
 
-def _each(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str | None) -> None:
+def _treat(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str | None) -> None:
     if not letters and not wanted:
         raise click.UsageError("Name IDs, or narrow it down with --topic, --job or --reason.")
     if letters and wanted:
         raise click.UsageError("Name IDs or a filter, not both.")
     with client_of(url) as client:
-        for letter in letters:
-            click.echo(f"{letter}: {client.post(f'/v1/dead-letters/{letter}/{what}')['state']}")
+        each(letters, lambda letter: str(client.post(f"/v1/dead-letters/{letter}/{what}")["state"]))
         if wanted:
             click.echo(json.dumps(client.post(f"/v1/dead-letters/{what}", wanted)))
 
@@ -152,5 +152,4 @@ def settle(chosen: tuple[str, ...], how: str, url: str | None) -> None:
     The IDs are those that `streamapp deliveries parked` lists.
     """
     with client_of(url) as client:
-        for delivery in chosen:
-            click.echo(f"{delivery}: {client.post(f'/v1/deliveries/{delivery}/{how}')['state']}")
+        each(chosen, lambda delivery: str(client.post(f"/v1/deliveries/{delivery}/{how}")["state"]))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streamapp.cli_api import client_of, url_option
+from streamapp.cli_each import naming
 from streamapp.cli_follow import followed
 from streamapp.cli_input import document_at
 from streamapp.cli_params import params_of
@@ -85,11 +86,12 @@ def _check_key(key: str | None, deadline: datetime | timedelta | None) -> None:
 @url_option
 def job(job_id: str, wait: bool, url: str | None) -> None:
     """Show one job as JSON: its state, report and deliveries."""
-    if wait:
-        found = followed(job_id, url)
-    else:
-        with client_of(url) as client:
-            found = client.job(job_id)
+    with naming(job_id):
+        if wait:
+            found = followed(job_id, url)
+        else:
+            with client_of(url) as client:
+                found = client.job(job_id)
     click.echo(found.model_dump_json(indent=2))
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from streamapp.allocator import give_back_now
 from streamapp.inference.batch import Pending
 from streamapp.inference.devices import Device, is_out_of_memory
+from streamapp.inference.given import outcomes_of
 from streamapp.inference.quarantine import Quarantine
 from streamapp.tasks.contract import ItemError, Predictor
 
@@ -47,7 +48,7 @@ class Runner:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, batch: Sequence[Pending]) -> Outcomes:
-        """As many outcomes as items. Raises what `predict` raises, and ValueError for another number of outcomes."""
+        """As many outcomes as items. Raises what `predict` raises, and `TaskFailed` for what is no list of so many."""
         async with self._quarantine.room.hold(alone=batch[0].alone):
             started = time.monotonic()
             future = asyncio.get_running_loop().run_in_executor(self._thread, self._predict, batch)
@@ -55,11 +56,9 @@ class Runner:
             if not done:
                 limit = self._predictor.timeout_s
                 self._leave(f"predictor {self._predictor.name} did not end within its {limit:.0f} s")
-            outcomes = await future
+            given = await future
             self.seconds_busy += time.monotonic() - started
-        if len(outcomes) != len(batch):
-            raise ValueError(f"predict gave {len(outcomes)} outcomes for {len(batch)} items")
-        return outcomes
+        return outcomes_of(self._predictor.name, given, len(batch))
 
     def _load(self) -> None:
         self._predictor.load(self._device.name)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from streamapp.errors import Permanent
 from streamapp.identity import Run
 from streamapp.inference.devices import is_out_of_memory
+from streamapp.inference.given import none_of_ours
 from streamapp.inference.suspects import ChunkId
 from streamapp.models import Chunk
 from streamapp.retry import delay_s
@@ -34,7 +35,7 @@ class Work:
         self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
     def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
-        """Note one item's outcome, once. Raises what an outcome raises that is none.
+        """Note one item's outcome, once. Raises `TaskFailed` for what is none, and what one raises that is not JSON.
 
         Nothing is noted of a chunk that was dropped while the item was in the batch that computed.
         """
@@ -42,6 +43,8 @@ class Work:
             return
         if isinstance(outcome, ItemError):
             self.outcomes[place] = {"error": str(outcome)}
+        elif not isinstance(outcome, BaseModel):
+            raise none_of_ours(self.chunk.predictor, outcome, within="a list with ")
         else:
             self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
         self.left -= 1

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from streamapp.errors import ConfigurationError
+from streamapp.tasks.complete import check_predictor, check_step, check_task
 from streamapp.tasks.contract import Predictor, Step, Task, type_argument
 
 __all__ = ["GROUP", "Registry", "load_registry"]
@@ -42,15 +43,11 @@ class Registry(Mapping[str, Task]):
 
     def _add(self, task: Task) -> None:
         kind = type(task).__qualname__
-        for attribute in ("name", "accepts", "params", "steps"):
-            if not hasattr(task, attribute):
-                raise ConfigurationError(f"Task {kind} has no `{attribute}`.")
-        if not NAME.fullmatch(task.name):
+        check_task(task)
+        if not _is_name(task.name):
             raise ConfigurationError(f"Task {kind}: its name {task.name!r} must match {NAME.pattern}.")
         if task.name in self._tasks and type(self._tasks[task.name]) is not type(task):
             raise ConfigurationError(f"Two tasks are named {task.name!r}: {kind} and another. Rename one.")
-        if not isinstance(task.version, str):
-            raise ConfigurationError(f'Task {kind}: its version must be a string, such as "1".')
         if not task.steps:
             raise ConfigurationError(f"Task {kind} has no steps.")
         for step in task.steps:
@@ -58,6 +55,9 @@ class Registry(Mapping[str, Task]):
         self._tasks[task.name] = task
 
     def _add_step(self, step: Step[Any, Any, Any, Any]) -> None:
+        check_step(step)
+        for predictor in step.predictors:
+            check_predictor(predictor)
         try:
             item_type(step)
             for predictor in step.predictors:
@@ -67,12 +67,14 @@ class Registry(Mapping[str, Task]):
         if len({predictor.name for predictor in step.predictors}) < len(step.predictors):
             raise ConfigurationError(f"Step {type(step).__qualname__} names a predictor twice.")
         for predictor in step.predictors:
-            if not NAME.fullmatch(predictor.name):
+            if not _is_name(predictor.name):
                 raise ConfigurationError(f"Predictor {predictor.__qualname__}: its name must match {NAME.pattern}.")
-            if not isinstance(getattr(predictor, "version", None), str):
-                raise ConfigurationError(f'Predictor {predictor.__qualname__} needs a `version`, such as "1".')
             if self.predictors.setdefault(predictor.name, predictor) is not predictor:
                 raise ConfigurationError(f"Two predictors are named {predictor.name!r}. Rename one.")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def item_type(step: Step[Any, Any, Any, Any]) -> type[BaseModel]:

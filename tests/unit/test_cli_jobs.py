@@ -10,10 +10,11 @@ import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from streamapp import cli_jobs
+from streamapp import cli_jobs, cli_operators, cli_send
 from streamapp.cli import cli
 from streamapp.client import Client
-from tests.unit.client.world import ID, URL, job
+from streamapp.errors import StreamappError
+from tests.unit.client.world import ID, URL, job, problem
 
 
 @pytest.fixture
@@ -85,3 +86,48 @@ def test_a_deadline_that_is_none(asked: list[httpx.Request]) -> None:
     ran = run("retry", ID, "--deadline", "soon")
     assert (ran.exit_code, asked) == (2, [])
     assert "say how long from now, like 90m, 2h or 3d" in " ".join(ran.output.split())
+
+
+GONE = "0192f0c1-2b3a-7c4d-8e5f-000000000000"
+
+
+@pytest.fixture
+def missing(monkeypatch: pytest.MonkeyPatch) -> list[httpx.Request]:
+    """What the API was asked, which has every job and every letter but those of GONE."""
+    got: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        got.append(request)
+        if GONE in request.url.path or "/8" in request.url.path:
+            return problem(404, "There is no such job.")
+        return httpx.Response(204) if request.url.path.endswith("/data") else job("cancelled", state="redriven")
+
+    for module in (cli_jobs, cli_operators, cli_send):
+        monkeypatch.setattr(module, "client_of", lambda _: Client(URL, transport=httpx.MockTransport(answer)))
+    return got
+
+
+@pytest.mark.parametrize(
+    ("words", "done"), [("cancel", "cancelled"), ("retry", "cancelled, run 1"), ("delete", "deleted")]
+)
+def test_one_that_is_not_there(missing: list[httpx.Request], words: str, done: str) -> None:
+    """I expect it to be named with the reason, those beside it to be done, and 1 for all."""
+    ran = run(words, ID, GONE, ID)
+    assert ran.stdout.splitlines() == [f"{ID}: {done}"] * 2
+    assert ran.stderr.splitlines() == [f"{GONE}: 404 No: There is no such job."]
+    assert (ran.exit_code, len(missing)) == (1, 3)
+    assert run(words, ID).exit_code == 0
+
+
+def test_a_letter_that_is_not_there(missing: list[httpx.Request]) -> None:
+    """I expect the number that was typed, and the others to be sent again."""
+    ran = CliRunner().invoke(cli, ["dead-letters", "redrive", "8", "7"])
+    assert (ran.exit_code, ran.stdout, len(missing)) == (1, "7: redriven\n", 2)
+    assert ran.stderr.startswith("8: 404 ")
+
+
+@pytest.mark.parametrize("words", [("job", GONE), ("dead-letters", "show", "8")])
+def test_a_single_one_that_is_not_there(missing: list[httpx.Request], words: tuple[str, ...]) -> None:
+    """I expect its id in the sentence, which the API's answer does not have."""
+    with pytest.raises(StreamappError, match=f"^{words[-1]}: 404 No: There is no such job"):
+        CliRunner().invoke(cli, words, catch_exceptions=False)

@@ -164,9 +164,14 @@ async def test_an_item_error_is_for_good(engine: Engine, predictor: WordPredicto
     [
         ([], "0 outcomes for 1 items"),
         ([Word(text="A"), Word(text="B")], "2 outcomes for 1 items"),
-        (None, "TypeError"),
-        ([{"text": "A"}], "AttributeError"),
-        ([None], "AttributeError"),
+        (None, "its Out, or an ItemError for each item, and gave NoneType: None"),
+        ("A", "predict of word must return a list with a pydantic model, its Out, or"),
+        ({"text": "A"}, "for each item, and gave dict: {'text': 'A'}"),
+        ((each for each in "A"), "for each item, and gave generator: "),
+        ([{"text": "A"}], "for each item, and gave a list with dict: {'text': 'A'}"),
+        (["A"], "for each item, and gave a list with str: 'A'"),
+        ([None], "for each item, and gave a list with NoneType: None"),
+        ([Word], "for each item, and gave a list with "),
     ],
 )
 async def test_predict_that_gives_nonsense(
@@ -181,6 +186,7 @@ async def test_predict_that_gives_nonsense(
     monkeypatch.setattr(predictor, "predict", predict)
     (outcome,) = await engine.compute(chunk("wrong"))
     assert reason in outcome["error"]
+    assert "Error:" not in outcome["error"]
     assert await engine.compute(chunk("right")) == out("RIGHT")
 
 

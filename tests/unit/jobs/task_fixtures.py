@@ -35,6 +35,18 @@ class Length(Predictor[Letters, str, Number]):
     version: ClassVar[str] = "1"
     budget: ClassVar[int] = 100
 
+    def prepare(self, item: Letters, document: Document) -> str:
+        """The text."""
+        return item.text
+
+    def cost(self, ready: str) -> int:
+        """Characters."""
+        return len(ready)
+
+    def predict(self, batch: Sequence[str]) -> Sequence[Number | ItemError]:
+        """The lengths."""
+        return [Number(value=len(text)) for text in batch]
+
 
 class Vowels(Length):
     """How many vowels it has."""

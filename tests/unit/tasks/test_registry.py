@@ -21,6 +21,14 @@ class Words(Step[Document, Word, Report, Params]):
 
     predictors: Sequence[type[Predictor[Any, Any, Any]]] = (WordPredictor,)
 
+    def split(self, source: Document, params: Params) -> Sequence[Word]:
+        """Into none."""
+        return ()
+
+    def reduce(self, results: object, params: Params) -> Report:
+        """To one without a word in it."""
+        return Report(subject="none", text="none")
+
 
 class Good(Task):
     """A task."""
@@ -84,7 +92,7 @@ Unversioned: Any = type("Unversioned", (WordPredictor,), {"version": None})
         ([variant(steps=(step(WordPredictor, WordPredictor),))], "names a predictor twice"),
         ([variant(steps=(step(WordPredictor), step(Other)))], "Two predictors are named 'word'"),
         ([variant(steps=(step(Bad),))], "must match"),
-        ([variant(steps=(step(Unversioned),))], "needs a `version`"),
+        ([variant(steps=(step(Unversioned),))], "lacks version: a string"),
         ([variant(version=2)], "its version must be a string"),
     ],
 )
