@@ -35,10 +35,11 @@ def to_book(blocks: Iterable[Block], title: str, kind: str, limits: Limits) -> B
     if not any(block.level == 0 and any(map(str.isalnum, block.text)) for block in kept):
         raise BadDocument(f"There is no text in this {kind}.")
     level = _chapter_level(kept)
-    first = next((block for block in kept if block.level), None)
-    if first is not None and first.level < level and sum(block.level == first.level for block in kept) == 1:
-        title = title or first.text
-        kept.remove(first)
+    first = next((place for place, block in enumerate(kept) if block.level), None)
+    if first is not None and kept[first].level < level and _is_alone(kept, first):
+        title = title or kept[first].text
+        if not _has_text(kept, first):
+            del kept[first]
     return Book(title, [chapter for chapter in _chapters(kept, level) if chapter.paragraphs])
 
 
@@ -47,6 +48,17 @@ def _counted(blocks: Iterable[Block], budget: Budget) -> Iterator[Block]:
         budget.spend(len(block.text.encode("utf-8", "replace")) + 2)
         if block.text.strip():
             yield block
+
+
+def _is_alone(blocks: Sequence[Block], place: int) -> bool:
+    """Whether no other heading is as high as this one."""
+    return sum(block.level == blocks[place].level for block in blocks) == 1
+
+
+def _has_text(blocks: Sequence[Block], place: int) -> bool:
+    """Whether there is text under the title before the next heading: then it is a chapter of that name."""
+    following = blocks[place + 1 :]
+    return not following[0].level and any(block.level for block in following)
 
 
 def _chapter_level(blocks: Sequence[Block]) -> int:

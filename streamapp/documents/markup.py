@@ -14,6 +14,7 @@ from typing import Final
 from lxml import etree
 
 from streamapp.documents.blocks import Block
+from streamapp.documents.landmarks import BANNER, landmark
 from streamapp.documents.limits import Limits
 from streamapp.documents.xmlparts import local_name
 from streamapp.errors import BadDocument
@@ -41,29 +42,30 @@ XML: Final = frozenset(("amp;", "lt;", "gt;", "quot;", "apos;"))
 PIECE: Final = 64 * 1024
 
 
-def read_markup(text: str, limits: Limits, *, xml: bool) -> tuple[str, list[Block]]:
-    """The document's own title, empty where it has none, and its blocks. Raises `BadDocument` where it is too deep."""
+def read_markup(text: str, limits: Limits, *, xml: bool, beside: bool = True) -> tuple[str, list[Block]]:
+    """The document's own title, empty where it has none, and its blocks. Raises `BadDocument` where it is too deep.
+
+    `beside`: with what stands beside a page's content. A book's pages have none: what looks like it is the book's.
+    """
     if not text.strip():
         return "", []
     if xml:
         try:
-            return _read(_as_xml(text), _xml_parser(limits))
+            return _read(_as_xml(text), _xml_parser(_Reader(limits.depth, beside=beside)))
         except etree.LxmlError:
             pass  # many books say XHTML and are not
     try:
-        return _read(text, _html_parser(limits))
+        return _read(text, _html_parser(_Reader(limits.depth, beside=beside)))
     except etree.LxmlError as error:
         raise BadDocument(f"The HTML can't be read: {error}.") from error
 
 
-def _xml_parser(limits: Limits) -> etree.XMLParser:
-    return etree.XMLParser(
-        target=_Reader(limits.depth), encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False
-    )
+def _xml_parser(reader: _Reader) -> etree.XMLParser:
+    return etree.XMLParser(target=reader, encoding="utf-8", resolve_entities=False, no_network=True, load_dtd=False)
 
 
-def _html_parser(limits: Limits) -> etree.HTMLParser:
-    return etree.HTMLParser(target=_Reader(limits.depth), encoding="utf-8", no_network=True)
+def _html_parser(reader: _Reader) -> etree.HTMLParser:
+    return etree.HTMLParser(target=reader, encoding="utf-8", no_network=True)
 
 
 def _read(text: str, parser: etree.XMLParser | etree.HTMLParser) -> tuple[str, list[Block]]:
@@ -87,10 +89,11 @@ def _character(found: re.Match[str]) -> str:
 class _Reader:
     """Called by lxml for each tag and text; what `close` returns is what the parser returns."""
 
-    def __init__(self, depth: int) -> None:
-        self._limit = depth
+    def __init__(self, depth: int, *, beside: bool) -> None:
+        self._limit, self._beside = depth, beside
         self._open: list[str] = []
         self._skip_below: int | None = None
+        self._banner_below: int | None = None
         self._level = 0
         self._pre = 0
         self._in_title = False
@@ -98,6 +101,7 @@ class _Reader:
         self._text: list[str] = []
         self._anchors: list[str] = []
         self._blocks: list[Block] = []
+        self._banner: list[Block] = []
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         """A tag opens."""
@@ -107,7 +111,10 @@ class _Reader:
             raise BadDocument(f"The HTML has more than {self._limit:,} elements within each other.")
         if self._skip_below is not None:
             return
-        if name in SKIPPED or _is_apparatus(attributes):
+        role = None if self._beside else landmark(name, attributes, self._open[:-1])
+        if role:
+            self._flush()
+        if name in SKIPPED or _is_apparatus(attributes) or role not in (None, BANNER):
             self._skip_below = len(self._open)
         elif name == "title" and "head" in self._open[-2:]:
             self._in_title = True
@@ -117,6 +124,8 @@ class _Reader:
             self._flush()
             self._level = HEADINGS.get(name, self._level)
             self._pre += name == "pre"
+        if role == BANNER and self._banner_below is None:
+            self._banner_below = len(self._open)
         self._anchors += [attributes[key] for key in ("id", "name") if attributes.get(key)]
 
     def end(self, tag: str) -> None:
@@ -132,6 +141,9 @@ class _Reader:
         elif name not in INLINE and name != "br":
             self._flush()
             self._pre -= name == "pre"
+        if self._banner_below == len(self._open):
+            self._flush()
+            self._banner_below = None
         if self._open:
             self._open.pop()
 
@@ -143,15 +155,21 @@ class _Reader:
             self._text.append(text)
 
     def close(self) -> tuple[str, list[Block]]:
-        """The end: title and blocks."""
+        """The end: title and blocks. The heading in a page's header is its title, unless the content has one."""
         self._flush()
-        return " ".join("".join(self._title).split()), self._blocks
+        title = " ".join("".join(self._title).split())
+        if any(block.level == 1 for block in self._blocks):
+            return title, self._blocks
+        return title, self._banner[:1] + self._blocks
 
     def _flush(self) -> None:
         """What was read since the last block begins and ends here; names without text wait for the next one."""
         text = "".join(self._text)
         self._text.clear()
         if not text.strip():
+            return
+        if self._banner_below is not None:
+            self._banner += [Block(" ".join(text.split()), 1)] if self._level == 1 else []
             return
         for part in BLANK_LINE.split(text) if self._pre else (text,):
             self._blocks.append(Block(" ".join(part.split()), self._level, tuple(self._anchors)))

@@ -139,14 +139,17 @@ def arc_alt(digest: Digest, arc: Arc, title: str) -> str:
     high, low = int(arc.curve.argmax()), int(arc.curve.argmin())
     count = len(digest.texts)
     chapters = f" in {len(digest.chapters)} chapters" if len(digest.chapters) > 1 else ""
+    sentences = "sentence" if count == 1 else "sentences"
+    marked = len(digest.chosen)
+    marks = "A circle marks the one sentence" if marked == 1 else f"Circles mark the {marked:,} sentences"
     chance = (
         f"It varies {arc.ratio:.1f} times as much as the same sentences in random order would."
         if arc.p <= 0.05
         else "It varies no more than the same sentences in random order would."
     )
     return (
-        f"A curve of the tone of {title}, over {count:,} sentences{chapters}. It is brightest {_where(digest, high)} "
-        f"and darkest {_where(digest, low)}. {chance} Circles mark the {len(digest.chosen)} sentences of the summary."
+        f"A curve of the tone of {title}, over {count:,} {sentences}{chapters}. It is brightest {_where(digest, high)} "
+        f"and darkest {_where(digest, low)}. {chance} {marks} of the summary."
     )
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from streamapp.book import Book, Chapter
 from streamapp.tasks.reading.headings import Heading, Kind, heading_of, is_title_like, nice_case
 from streamapp.tasks.reading.text import fold
+from streamapp.tasks.reading.titlepage import is_byline, text_before, text_under
 
-__all__ = ["Book", "Chapter", "is_prose", "read_book"]
+__all__ = ["Book", "Chapter", "read_book"]
 
 WRAP = 120
 """Characters of a wrapped line at most; what is mostly longer has one paragraph per line."""
@@ -25,7 +26,6 @@ PAGES = 150
 """More numbers alone on their line than this are page numbers."""
 
 TERMINAL = re.compile(r"[.!?…:][\"”’')\]_*]*$")
-BYLINE = re.compile(r"by\b.{0,80}", re.IGNORECASE)
 THE_END = re.compile(r"(?:the\s+)?end\W*|finis\W*|fin\W*|ende\W*", re.IGNORECASE)
 
 
@@ -43,8 +43,9 @@ class Block:
 
 def read_book(text: str) -> Book:
     """Find the chapters of a cleaned text."""
-    blocks = _without_contents(_blocks(text))
-    title, blocks = _title(blocks)
+    found = _without_contents(_blocks(text))
+    title, blocks = _title(found)
+    titled = bool(title and found[0].heading and found[0].heading.kind is Kind.MARKDOWN)
     chapter_kinds, part_kinds = _levels(blocks)
     chapters = [Chapter("")]
     part = ""
@@ -62,7 +63,7 @@ def read_book(text: str) -> Book:
         elif kind not in (Kind.NUMBER, Kind.CONTENTS, *chapter_kinds) and not THE_END.fullmatch(block.text):
             chapters[-1].paragraphs.append(block.text)
             pending = False
-    return Book(title, _real(chapters))
+    return Book(title, _real(chapters, titled=titled))
 
 
 def _name(block: Block) -> str:
@@ -143,7 +144,7 @@ def _title(blocks: list[Block]) -> tuple[str, list[Block]]:
     if len(first.lines) > 4 or TERMINAL.search(line) or not is_title_like(line):
         return "", blocks
     rest = blocks[1:]
-    if BYLINE.fullmatch(rest[0].text):
+    if is_byline(rest[0].text):
         alone = rest[0].text.lower() == "by"
         rest = rest[2:] if alone else rest[1:]
     return nice_case(line), rest
@@ -170,8 +171,8 @@ def _levels(blocks: Sequence[Block]) -> tuple[frozenset[Kind], frozenset[Kind]]:
     return frozenset(), frozenset()
 
 
-def _real(chapters: Sequence[Chapter]) -> list[Chapter]:
-    """Without lines of the contents, and without a title page: its blocks are short, or end like no sentence."""
+def _real(chapters: Sequence[Chapter], *, titled: bool) -> list[Chapter]:
+    """Without lines of the contents, and without a title page; `titled`: the title is marked as a heading."""
     last = {chapter.heading: place for place, chapter in enumerate(chapters)}
     opening, *others = chapters
     kept = [
@@ -180,10 +181,6 @@ def _real(chapters: Sequence[Chapter]) -> list[Chapter]:
         if chapter.paragraphs and (last[chapter.heading] == place or sum(map(len, chapter.paragraphs)) >= STUB)
     ]
     if kept:
-        opening.paragraphs = list(filter(is_prose, opening.paragraphs))
+        later = [chapter.paragraphs[0] for chapter in kept]
+        opening.paragraphs = text_under(opening.paragraphs) if titled else text_before(opening.paragraphs, later)
     return [opening, *kept] if opening.paragraphs else kept
-
-
-def is_prose(text: str) -> bool:
-    """Whether a paragraph before the first chapter is more than a line of the title page."""
-    return TERMINAL.search(text) is not None and len(text) > STUB // 2

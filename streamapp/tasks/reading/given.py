@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from streamapp.tasks.reading.chapters import Book, Chapter, is_prose, read_book
+from streamapp.tasks.reading.chapters import Book, Chapter, read_book
 from streamapp.tasks.reading.headings import Kind, heading_of, nice_case
 from streamapp.tasks.reading.text import clean, clean_paragraph, frame_of
+from streamapp.tasks.reading.titlepage import text_before, text_under
 
 __all__ = ["read_given"]
 
@@ -30,9 +31,13 @@ def read_given(book: Book) -> Book:
         found = read_book(clean(text))
         return Book(book.title or found.title, found.chapters)
     chapters = list(_tidied(_framed(book.chapters)))
-    if chapters and not chapters[0].heading:
-        chapters[0].paragraphs = list(filter(is_prose, chapters[0].paragraphs))
-    return Book(nice_case(book.title), [chapter for chapter in chapters if chapter.paragraphs])
+    title = nice_case(book.title)
+    for place, chapter in enumerate(chapters):
+        if not place and not chapter.heading:
+            chapter.paragraphs = text_before(chapter.paragraphs, [later.paragraphs[0] for later in chapters[1:]])
+        elif title and chapter.heading == title:
+            chapter.paragraphs = text_under(chapter.paragraphs)
+    return Book(title, [chapter for chapter in chapters if chapter.paragraphs])
 
 
 def _framed(chapters: Sequence[Chapter]) -> Sequence[Chapter]:

@@ -45,6 +45,9 @@ def outline(book: Book) -> list[tuple[str, list[str]]]:
         ),
         ("<h1>Prologue</h1><p>p<h1>P 1</h1><h2>A</h2><p>a<h1>P 2</h1><h2>B</h2><p>b",
          [("Prologue", ["p"]), ("P 1 · A", ["a"]), ("P 2 · B", ["b"])]),
+        ("<h1>T</h1><p>t<h2>A</h2><p>a<h2>B</h2><p>b", [("T", ["t"]), ("A", ["a"]), ("B", ["b"])]),
+        ("<h1>T</h1><p>t<h2>A</h2><p>a", [("T", ["t"]), ("A", ["a"])]),
+        ("<h1>T</h1><p>t<p>u", [("", ["t", "u"])]),
         ("<p>first<h2>A</h2><p>a<h2>B</h2><p>b", [("", ["first"]), ("A", ["a"]), ("B", ["b"])]),
         ("<p>a<p>b", [("", ["a", "b"])]),
         ("<h2>A</h2><h2>B</h2><p>b<h2>C</h2><p>c", [("B", ["b"]), ("C", ["c"])]),
@@ -77,6 +80,39 @@ def test_paragraphs_of_a_page(body: str, paragraphs: list[str]) -> None:
     assert [text for chapter in page(body).chapters for text in chapter.paragraphs] == paragraphs
 
 
+@pytest.mark.parametrize(
+    ("body", "paragraphs"),
+    [
+        ("a<footer><p>Imprint.</footer>b", ["a", "b"]),
+        ("<header><p>Log in.</header><p>a<aside><p>Related.</aside>", ["a"]),
+        ("<header><div role=banner>Hi.</div>Log in.</header><p>a", ["a"]),
+        ("<div role=contentinfo>Imprint.</div><p>a<div role=complementary>Related.</div>", ["a"]),
+        ("<main><p>a<div role=navigation>Home</div><footer role=contentinfo>Imprint.</footer></main>", ["a"]),
+        (
+            "<article><header><h2>A</h2><p>By me.</header><p>a<footer>Thanks.</footer></article>",
+            ["By me.", "a", "Thanks."],
+        ),
+        ("<section><p>a<aside><header>Note.</header>b</aside><footer>c</footer></section>", ["a", "Note.", "b", "c"]),
+        ("<blockquote><p>a<footer>Somebody</footer></blockquote>", ["a", "Somebody"]),
+        ("<main><header><p>a</header><aside>b</aside><footer>c</footer></main>", ["a", "b", "c"]),
+        ("<p>a<aside role=note>b</aside><footer role=doc-endnotes>c</footer>", ["a", "b", "c"]),
+        ("<header><p>a<p>b", ["a", "b"]),
+    ],
+)
+def test_what_stands_beside_the_content(body: str, paragraphs: list[str]) -> None:
+    """A page's header, footer and sidebar are left out; those of an article, a section or a quotation are content."""
+    assert [text for chapter in page(body).chapters for text in chapter.paragraphs] == paragraphs
+
+
+def test_a_title_in_a_pages_header() -> None:
+    """Is the page's, unless its content has one; its other headings are no chapters."""
+    header = "<header><h1>The <i>Road</i></h1><p>by me<h2>Menu</h2></header>"
+    found = page(f"{header}<h2>A</h2><p>a<h2>B</h2><p>b", "<title>x</title>")
+    assert (found.title, outline(found)) == ("The Road", [("A", ["a"]), ("B", ["b"])])
+    found = page(f"{header}<main><h1>The Post</h1><h2>A</h2><p>a<h2>B</h2><p>b</main>")
+    assert (found.title, outline(found)) == ("The Post", [("A", ["a"]), ("B", ["b"])])
+
+
 def test_the_title_of_a_page() -> None:
     """Its one h1, or what it calls itself."""
     assert page("<h1>The\n Road</h1><h2>A</h2><p>a", "<title>x | A Site</title>").title == "The Road"
@@ -96,6 +132,12 @@ def test_xhtml_is_read_as_xml() -> None:
 def epub_of(**changes: str) -> Book:
     """An EPUB with other parts."""
     return read_epub(io.BytesIO(make.zipped({**make.epub_parts(BOOK), **changes})), Limits())
+
+
+def test_a_books_page_has_nothing_beside_it() -> None:
+    """Its headers and notes are the book's."""
+    text = f"<html><body><header><h2>Rain</h2><p>{PROSE}</p></header><aside>{PROSE}</aside></body></html>"
+    assert epub_of(**{"OEBPS/text/0.xhtml": text}).chapters[0] == Chapter("Rain", [PROSE, PROSE])
 
 
 def test_an_epub_by_its_contents() -> None:

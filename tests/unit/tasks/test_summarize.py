@@ -68,6 +68,17 @@ def test_the_plot_is_a_png_that_says_what_it_shows(post: Post, computed: Results
     assert "brightest at" in plot.alt
 
 
+def test_the_plot_counts_in_words_that_agree(post: Post, computed: Results) -> None:
+    """One sentence, or several."""
+    one, more = (summarise(post, computed, text).plot for text in ("One sentence.", book(1)))
+    assert one is not None
+    assert more is not None
+    assert "over 1 sentence. " in one.alt
+    assert one.alt.endswith("A circle marks the one sentence of the summary.")
+    assert "over 12 sentences. " in more.alt
+    assert more.alt.endswith("Circles mark the 3 sentences of the summary.")
+
+
 @pytest.mark.parametrize("chapters", [1, 14, 15, 61, 130])
 def test_any_number_of_chapters_is_drawn(post: Post, computed: Results, chapters: int) -> None:
     """Few have names, many numbers, and nothing warns."""
