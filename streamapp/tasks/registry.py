@@ -98,7 +98,7 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = (), default
     points = [point for point in entry_points(group=GROUP) if not only or point.name in only]
     loaded = [_make(point.name, point.load) for point in points]
     loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
-    loaded = [task for task in loaded if not only or task.name in only]
+    loaded = [task for task in loaded if not only or getattr(task, "name", "") in only]  # it may lack one
     if missing := sorted(set(only) - {task.name for task in loaded}):
         raise ConfigurationError(f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, which no package brings.")
     if default and default not in {task.name for task in loaded}:
