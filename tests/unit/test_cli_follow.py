@@ -152,8 +152,9 @@ def test_times(monkeypatch: pytest.MonkeyPatch, said: str, sent: str) -> None:
 
 
 def test_a_job_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error comes as it is, and not as a success."""
+    """The error comes as it is, with the id, and not as a success."""
     client = Client(URL, transport=httpx.MockTransport(lambda _: problem(404, "There is no such job.")))
     monkeypatch.setattr(cli_jobs, "client_of", lambda url: client)
     result = CliRunner().invoke(cli, ["jobs", "cancel", ID])
-    assert "There is no such job." in str(result.exception)
+    assert result.exit_code == 1
+    assert f"{ID}: 404 No: There is no such job." in result.output
