@@ -102,6 +102,12 @@ class Broker:
         self.away = False
         self.gate = asyncio.Event()
 
+    async def has(self, count: int) -> None:
+        """Return once so many were sent."""
+        async with asyncio.timeout(30):
+            while self.sent < count:
+                await asyncio.sleep(0.005)
+
     async def send_acked(self, topic: TopicT, records: Sequence[Any], partitions: int, in_a_row: int) -> list[Place]:
         """Where they are."""
         self.sent += len(records)
@@ -125,9 +131,9 @@ async def test_what_is_being_published_is_not_published_again(
     broker, publisher = publishing(database, monkeypatch)
     one, other = reserved(database), reserved(database)
     first = asyncio.create_task(publisher.jobs([one]))
-    await asyncio.sleep(0.05)
+    await broker.has(1)
     second = asyncio.create_task(publisher.jobs([one, other]))
-    await asyncio.sleep(0.05)
+    await broker.has(2)
     assert broker.sent == 2
     broker.away = True
     broker.gate.set()
@@ -146,7 +152,7 @@ async def test_what_was_noted_while_the_relay_read_is_not_published_again(
     broker, publisher = publishing(database, monkeypatch)
     one = reserved(database)
     first = asyncio.create_task(publisher.jobs([one]))
-    await asyncio.sleep(0.05)
+    await broker.has(1)
 
     async def read_early() -> Sequence[Any]:
         rows = await database.read(outbox.unpublished_jobs, 0.0, 10)
