@@ -71,12 +71,12 @@ class Engine:
 
     @property
     def budget(self) -> int:
-        """What a batch may cost: the predictor's budget, or what fitted when that was too much for the memory."""
+        """What a batch may cost: the predictor's budget on its device, or what fitted when that was too much for it."""
         return self._budget
 
     async def load(self, device: str | Device) -> None:
         """Bring the weights in, in the thread that computes, and start taking work."""
-        await self._runner.load(Device(device) if isinstance(device, str) else device)
+        self._budget = await self._runner.load(Device(device) if isinstance(device, str) else device)
         self._loop = asyncio.create_task(self._run(), name=f"engine {self.predictor.name}")
 
     async def close(self) -> None:

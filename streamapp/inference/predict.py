@@ -16,6 +16,7 @@ from streamapp.inference.batch import Pending
 from streamapp.inference.devices import Device, is_out_of_memory
 from streamapp.inference.given import outcomes_of
 from streamapp.inference.quarantine import Quarantine
+from streamapp.tasks.complete import checked_budget
 from streamapp.tasks.contract import ItemError, Predictor
 
 __all__ = ["Runner"]
@@ -38,10 +39,13 @@ class Runner:
         self._device = Device("cpu")
         self.seconds_busy = 0.0
 
-    async def load(self, device: Device) -> None:
-        """Bring the weights in, in the thread that computes."""
+    async def load(self, device: Device) -> int:
+        """Bring the weights in, in the thread that computes. Returns the budget of a batch on that device.
+
+        Raises `ConfigurationError` where the predictor gives no budget.
+        """
         self._device = device
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
 
     def close(self) -> None:
         """Begin nothing more."""
@@ -60,9 +64,10 @@ class Runner:
             self.seconds_busy += time.monotonic() - started
         return outcomes_of(self._predictor.name, given, len(batch))
 
-    def _load(self) -> None:
+    def _load(self) -> int:
         self._predictor.load(self._device.name)
         give_back_now()
+        return checked_budget(self._predictor, self._predictor.budget_loaded())
 
     def _predict(self, batch: Sequence[Pending]) -> Outcomes:
         with self._quarantine.journal.at_work((entry.chunk.id, entry.place) for entry in batch):

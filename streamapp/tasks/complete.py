@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from streamapp.errors import ConfigurationError
 from streamapp.tasks.contract import Predictor, Step, Task
 
-__all__ = ["check_predictor", "check_step", "check_task"]
+__all__ = ["check_predictor", "check_step", "check_task", "checked_budget"]
 
 OF_TASK = {
     "name": 'what clients name in `task`, such as "wordcount"',
@@ -66,10 +66,20 @@ def check_predictor(kind: type[Predictor[Any, Any, Any]]) -> None:
     label = f"Predictor {kind.__qualname__}"
     if not isinstance(kind.version, str):
         raise ConfigurationError(f'{label}: its version must be a string, such as "1".')
-    if not _is_number(kind.budget, int):
-        raise ConfigurationError(f"{label}: its budget must be a whole number above 0, and is {kind.budget!r}.")
+    _check_budget(label, "its budget", kind.budget)
     if not _is_number(kind.timeout_s, int | float):
         raise ConfigurationError(f"{label}: its timeout_s must be seconds above 0, and is {kind.timeout_s!r}.")
+
+
+def checked_budget(predictor: Predictor[Any, Any, Any], budget: Any) -> int:
+    """What `budget_loaded` gave. Raises `ConfigurationError` for what is no budget."""
+    return _check_budget(f"Predictor {type(predictor).__qualname__}", "what budget_loaded gives", budget)
+
+
+def _check_budget(label: str, what: str, budget: Any) -> int:
+    if not _is_number(budget, int):
+        raise ConfigurationError(f"{label}: {what} must be a whole number above 0, and is {budget!r}.")
+    return int(budget)
 
 
 def _has_all(what: str, kind: type, thing: object, base: type, needed: Mapping[str, str]) -> None:

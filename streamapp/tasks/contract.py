@@ -144,6 +144,12 @@ class Predictor(Generic[Item, Ready, Out]):
     def load(self, device: str) -> None:
         """Bring the weights to ``device`` (``cpu``, ``cuda:0``). Called once, before anything else."""
 
+    def budget_loaded(self) -> int:
+        """The budget on the device that `load` was given, asked once, after it: a GPU holds more than a CPU, and less
+        when others use it too. Unless a predictor says otherwise, ``budget``.
+        """
+        return self.budget
+
     def prepare(self, item: Item, document: Document) -> Ready:
         """Tokenise, decode: what needs no model. Called in a thread, ahead of time. May raise `ItemError`."""
         raise NotImplementedError

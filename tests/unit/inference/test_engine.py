@@ -84,6 +84,29 @@ async def test_outcomes_in_their_order(engine: Engine, predictor: WordPredictor)
     assert engine.items == 5
 
 
+class OnABigDevice(WordPredictor):
+    """Has room for more once it is loaded."""
+
+    def budget_loaded(self) -> int:
+        """Twice as much, on this device."""
+        return 2 * self.budget if self.device == "cpu" else 1
+
+
+async def test_the_device_decides_how_large_batches_are(hung: list[str], tmp_path: Path) -> None:
+    """I expect what the predictor says after it was loaded, and batches of that."""
+    predictor = OnABigDevice()
+    engine = Engine(predictor, Word, Blobs(tmp_path.as_uri()), hung.append)
+    await engine.load("cpu")
+    assert engine.budget == 2 * WordPredictor.budget
+    busy = await blocked(engine, predictor)
+    rest = asyncio.create_task(engine.compute(chunk(*["x" * WordPredictor.budget] * 2)))
+    await all_prepared(predictor, 3)
+    predictor.gate.set()
+    await asyncio.gather(busy, rest)
+    assert [len(batch) for batch in predictor.batches] == [1, 2]
+    await engine.close()
+
+
 async def test_an_empty_chunk(engine: Engine) -> None:
     """I expect no outcomes and no waiting."""
     assert await engine.compute(chunk()) == []

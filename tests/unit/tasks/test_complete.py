@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from streamapp.errors import ConfigurationError
+from streamapp.tasks.complete import checked_budget
 from streamapp.tasks.contract import Document, Params, Predictor, Report, Step, Task
 from streamapp.tasks.registry import Registry, load_registry
 from streamapp.testing.fakes import Word, WordPredictor
@@ -111,3 +112,11 @@ def test_of_another_kind(wrong: Task, said: str) -> None:
     """I expect what is of another kind to be said with what would be right."""
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         Registry([wrong])
+
+
+def test_a_budget_for_the_device() -> None:
+    """I expect the one that a predictor gives once it is loaded, and a sentence for what is none."""
+    assert checked_budget(WordPredictor(), WordPredictor().budget_loaded()) == WordPredictor.budget
+    for given in (0, -3, 1.5, True, None):
+        with pytest.raises(ConfigurationError, match="Predictor WordPredictor: what budget_loaded gives must be a "):
+            checked_budget(WordPredictor(), given)

@@ -8,7 +8,17 @@ import pytest
 
 from streamapp.errors import ConfigurationError
 from streamapp.tasks import minilm
-from streamapp.tasks.minilm import Hardware, MiniLM, Plan, model_folder, verified
+from streamapp.tasks.minilm import (
+    GPU_TOKEN_BYTES,
+    GPU_TOKENS,
+    MAX_TOKENS,
+    Hardware,
+    MiniLM,
+    Plan,
+    gpu_tokens,
+    model_folder,
+    verified,
+)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +58,19 @@ def test_a_machine_that_says_nothing_of_its_cpu(monkeypatch: pytest.MonkeyPatch)
     """Then it computes in float32."""
     monkeypatch.setattr(minilm, "_cpu", dict)
     assert not Hardware.of(cast(Any, SimpleNamespace(type="cpu"))).bfloat16
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"),
+    [
+        (80 << 30, GPU_TOKENS),  # an empty one
+        (2 * 1000 * GPU_TOKEN_BYTES, 1000),  # one that others use
+        (0, MAX_TOKENS),  # a sentence of the greatest length must fit, or nothing ever would
+    ],
+)
+def test_a_gpus_batches_go_by_the_memory_that_is_free(free: int, expected: int) -> None:
+    """I expect half of it to be used, within bounds."""
+    assert gpu_tokens(free) == expected
 
 
 def test_missing_weights_are_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
