@@ -76,9 +76,11 @@ class Settings(BrokerSettings, IntakeSettings, DeliverySettings):
     model_workers: int = Field(1, ge=0, le=64, description="Model workers that a jobs worker supervises.")
     device: str = Field("auto", description="Where models run: auto, cpu, cuda or cuda:N.")
     torch_threads: int = Field(0, ge=0, le=256, description="Threads of torch in a model worker; 0: one per core.")
-    chunk_items: int = Field(64, ge=1, le=4096, description="Items in a chunk at most.")
+    chunk_items: int = Field(
+        4096, ge=1, le=4096, description="Items in a chunk at most, where a predictor lets as many travel together."
+    )
     chunk_bytes: int = Field(
-        8192, ge=256, le=512 * 1024, description="JSON bytes of the items in a chunk at most, one item excepted."
+        32 * 1024, ge=256, le=512 * 1024, description="JSON bytes of the items in a chunk at most, one item excepted."
     )
 
     document_timeout_s: float = Field(

@@ -1,7 +1,7 @@
 """From items to chunks, and from the stored results of chunks to results of items.
 
-An item goes into the chunk that is being filled until that has `chunk_items` items or `chunk_bytes` bytes, so the same
-document gives the same chunks each time.
+An item goes into the chunk that is being filled until that has as many items as each of the step's predictors takes
+together, and the settings, or `chunk_bytes` bytes: so the same document gives the same chunks each time.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ def chunks_of(
 ) -> Iterator[NewChunk]:
     """A step's chunks for each of its predictors; `content` is the document's digest. Raises `TaskFailed`."""
     remember = settings.memory_s is not None
-    for number, group in enumerate(_groups(items, settings)):
+    most = min((predictor.chunk_items for predictor in step.predictors), default=settings.chunk_items)
+    for number, group in enumerate(_groups(items, min(most, settings.chunk_items), settings.chunk_bytes)):
         packed = b"[" + b",".join(group) + b"]"
         for predictor in step.predictors:
             digest = chunk_digest(predictor, packed, content) if remember else None
             yield NewChunk(predictor.name, number, len(group), packed, predictor.version, digest)
 
 
-def _groups(items: Iterable[BaseModel], settings: Settings) -> Iterator[list[bytes]]:
+def _groups(items: Iterable[BaseModel], most: int, most_bytes: int) -> Iterator[list[bytes]]:
     group: list[bytes] = []
     size = total = 0
     for item in items:
@@ -60,7 +61,7 @@ def _groups(items: Iterable[BaseModel], settings: Settings) -> Iterator[list[byt
             )
         if len(packed) > LARGEST_ITEM:
             raise TaskFailed(f"an item of {len(packed)} bytes is too large to travel; {LARGEST_ITEM} are the most")
-        if group and (len(group) >= settings.chunk_items or size + len(packed) > settings.chunk_bytes):
+        if group and (len(group) >= most or size + len(packed) > most_bytes):
             yield group
             group, size = [], 0
         group.append(packed)

@@ -36,7 +36,6 @@ class Progress:
         publisher: Publisher,
         room: int = 0,
         memory_s: float | None = None,
-        chunk_items: int = 64,
         signal: Callable[[Run], None] = lambda run: None,
         tell: Callable[[Run], None] = lambda run: None,
     ) -> None:
@@ -46,7 +45,7 @@ class Progress:
         self._signal = signal
         self._tell = tell
         self.memory_s = memory_s
-        self.windows = Windows(chunk_items)
+        self.windows = Windows()
         self._credits: dict[str, Together[None]] = {}
         self._rooms = Together(self._let_in)
 

@@ -17,19 +17,20 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from streamapp.store.credits import Small
+from streamapp.tasks.contract import Predictor
 
 __all__ = ["CREDITS_PER_WORKER", "Windows"]
 
 CREDITS_PER_WORKER = 4  # chunks, at least
+ITEMS = Predictor.chunk_items  # what a chunk is taken to hold until a larger one has flown
 DEEPEST, WIDEST = 32, 64
 SOON_S, QUICK_S, LATE_S = 0.5, 0.25, 1.0
 
 
 class Windows:
-    """The windows of each predictor, in chunks for each model worker. No chunk has more than `chunk_items` items."""
+    """The windows of each predictor, in chunks for each model worker."""
 
-    def __init__(self, chunk_items: int) -> None:
-        self._items = chunk_items
+    def __init__(self) -> None:
         self._depth: defaultdict[str, int] = defaultdict(lambda: CREDITS_PER_WORKER)
         self._width: defaultdict[str, int] = defaultdict(lambda: CREDITS_PER_WORKER)
         self._full: defaultdict[str, int] = defaultdict(lambda: 1)
@@ -49,7 +50,8 @@ class Windows:
     def small(self, predictor: str, workers: int) -> Small:
         """The room beyond the credits, for that many model workers."""
         depth = self._depth[predictor]
-        return Small(workers * max(depth, self._width[predictor]), workers * depth * self._items)
+        items = max(ITEMS, self._full[predictor])
+        return Small(workers * max(depth, self._width[predictor]), workers * depth * items)
 
     def back(self, predictor: str, items: int, seconds: float) -> None:
         """Note that a chunk of so many items is back, after so many seconds in the model worker."""

@@ -67,6 +67,8 @@ def check_predictor(kind: type[Predictor[Any, Any, Any]]) -> None:
     if not isinstance(kind.version, str):
         raise ConfigurationError(f'{label}: its version must be a string, such as "1".')
     _check_budget(label, "its budget", kind.budget)
+    if not _is_number(kind.chunk_items, int):
+        raise ConfigurationError(f"{label}: its chunk_items must be a whole number above 0: {kind.chunk_items!r}.")
     if not _is_number(kind.timeout_s, int | float):
         raise ConfigurationError(f"{label}: its timeout_s must be seconds above 0, and is {kind.timeout_s!r}.")
 

@@ -119,7 +119,9 @@ class Predictor(Generic[Item, Ready, Out]):
     """A model as a worker runs it: loaded once, fed with batches that mix the items of many jobs.
 
     ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``, or
-    ``prepare`` of one item, may take before the worker is taken for hung and replaced.
+    ``prepare`` of one item, may take before the worker is taken for hung and replaced. ``chunk_items`` is how many
+    items travel as one message at most: so many are one worker's, and computed anew when it dies. Where an item takes a
+    millisecond more of them save more than they delay.
 
     What it gave is remembered per tenant, and given again for the same item (and document) without computing, as long
     as ``version`` is the same. ``reads_document`` False says that `prepare` uses the item alone, so that another
@@ -130,6 +132,7 @@ class Predictor(Generic[Item, Ready, Out]):
     version: ClassVar[str]
     budget: ClassVar[int]
     timeout_s: ClassVar[float] = 60.0
+    chunk_items: ClassVar[int] = 64
     reads_document: ClassVar[bool] = True
     remember: ClassVar[bool] = True
 

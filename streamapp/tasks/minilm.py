@@ -102,6 +102,7 @@ class MiniLM(Predictor[Sentence, list[int], Embedding]):
     name: ClassVar[str] = "all-minilm-l6-v2"
     version: ClassVar[str] = "1"
     budget: ClassVar[int] = 2048
+    chunk_items: ClassVar[int] = 192
     reads_document: ClassVar[bool] = False
 
     precision: ClassVar[Precision] = "auto"

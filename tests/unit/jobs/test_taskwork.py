@@ -70,6 +70,15 @@ def test_chunks_are_bounded() -> None:
         assert "".join(item["text"] for c in chunks for item in json.loads(c.items)) == text
 
 
+def test_no_more_items_travel_together_than_every_predictor_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect the least of what the step's predictors and the settings allow."""
+    monkeypatch.setattr(Length, "chunk_items", 3)
+    chunks = begun(assignment("abcdefghij", size=1)).chunks
+    assert [c.size for c in chunks if c.predictor == "vowels"] == [3, 3, 3, 1]
+    monkeypatch.setattr(Vowels, "chunk_items", 2)
+    assert [c.size for c in begun(assignment("abcdefghij", size=1)).chunks if c.predictor == "length"] == [2] * 5
+
+
 def test_what_is_too_much_to_travel_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect the job to fail with the bound in words, before more items than that are made."""
     made: list[int] = []

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from streamapp.jobs.windows import CREDITS_PER_WORKER, DEEPEST, LATE_S, QUICK_S, SOON_S, WIDEST, Windows
+from streamapp.jobs.windows import CREDITS_PER_WORKER, DEEPEST, ITEMS, LATE_S, QUICK_S, SOON_S, WIDEST, Windows
 
-ITEMS = 64
 AT_FIRST = (CREDITS_PER_WORKER, CREDITS_PER_WORKER * ITEMS)
 
 
 def test_at_first_there_is_no_more_than_the_credits() -> None:
     """I expect nothing beyond the credits for a predictor of which nothing is known, for each worker."""
-    windows = Windows(ITEMS)
+    windows = Windows()
     assert windows.small("model", 1) == AT_FIRST
     assert windows.small("model", 3) == (3 * AT_FIRST[0], 3 * AT_FIRST[1])
 
 
 def grown() -> Windows:
     """Of a predictor whose full chunks have so many items."""
-    windows = Windows(ITEMS)
+    windows = Windows()
     windows.flown("model", [ITEMS])
     return windows
 
@@ -75,9 +74,16 @@ def test_full_chunks_that_come_back_late_halve_the_credits() -> None:
     assert windows.credits("model", 1) == CREDITS_PER_WORKER
 
 
+def test_larger_chunks_make_more_room_for_items() -> None:
+    """I expect the credits' worth of the largest chunk so far."""
+    windows = Windows()
+    windows.flown("model", [3 * ITEMS])
+    assert windows.small("model", 2) == (2 * CREDITS_PER_WORKER, 2 * CREDITS_PER_WORKER * 3 * ITEMS)
+
+
 def test_the_largest_chunk_so_far_is_a_full_one() -> None:
     """I expect the largest of all that have flown, for each predictor, and one item before there was any."""
-    windows = Windows(ITEMS)
+    windows = Windows()
     assert windows.full("model") == 1
     windows.flown("model", [3, 40, 12])
     windows.flown("model", [5])

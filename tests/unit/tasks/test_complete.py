@@ -114,6 +114,13 @@ def test_of_another_kind(wrong: Task, said: str) -> None:
         Registry([wrong])
 
 
+@pytest.mark.parametrize("most", [0, -1, 1.5, "64", True])
+def test_items_that_travel_together(most: Any) -> None:
+    """I expect a number of them that is none to be refused."""
+    with pytest.raises(ConfigurationError, match="Predictor Shouter: its chunk_items must be a whole number above 0"):
+        Registry([of(predictor(chunk_items=most))])
+
+
 def test_a_budget_for_the_device() -> None:
     """I expect the one that a predictor gives once it is loaded, and a sentence for what is none."""
     assert checked_budget(WordPredictor(), WordPredictor().budget_loaded()) == WordPredictor.budget
