@@ -433,6 +433,14 @@ def test_ends_without_a_report(status: str, said: str) -> None:
         assert each in html
 
 
+def test_a_failure_that_will_not_pass() -> None:
+    """I expect a job that failed before any work began not to be told that it may pass, and one that had, to be."""
+    document = PAGES.job(a_job(status="failed", started_at=None, progress=Progress(done=0, total=0)), 0)
+    work = PAGES.job(a_job(status="failed"), 0)
+    assert ("Many failures pass" in document, "while the document was read" in document) == (False, True)
+    assert ("Many failures pass" in work, "while the document was read" in work) == (True, False)
+
+
 def test_unread_is_in_the_navigation() -> None:
     """Every page shows how much is unread, in words for those who can't see the badge."""
     assert 'class="badge">1,234<span class="hidden"> unread</span>' in PAGES.agents(
