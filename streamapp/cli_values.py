@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
@@ -38,6 +39,8 @@ class Deadline(click.ParamType):
         from streamapp.intake.submission import LONGEST_DEADLINE
 
         said = value if not isinstance(value, str) else _duration(value) or _moment(value)
+        if isinstance(value, str) and (lacking := _lacking(value)):
+            self.fail(lacking, param, ctx)
         if said is None or (isinstance(said, datetime) and said.tzinfo is None):
             self.fail(f"{value!r}: say how long from now, like 90m, 2h or 3d, or a time like {_example()}.", param, ctx)
         left = said if isinstance(said, timedelta) else said - datetime.now(UTC)
@@ -90,6 +93,17 @@ def _duration(text: str) -> timedelta | None:
         return timedelta(**{UNITS[found[2]]: float(found[1])}) if found else None
     except OverflowError:
         return timedelta.max
+
+
+def _lacking(text: str) -> str | None:
+    """What a time lacks that is nearly one: a deadline is no place to guess an hour or an offset."""
+    moment = _moment(text)
+    if moment is None or moment.tzinfo is not None:
+        return None
+    lacks, whole = "a time without its offset (Z for UTC)", f"{text}Z"
+    with suppress(ValueError):
+        lacks, whole = "a date without a time", f"{date.fromisoformat(text)}T12:00Z"
+    return f"{text!r} is {lacks}: write it like {whole}, or say how long from now, like 90m, 2h or 3d."
 
 
 def _example() -> str:

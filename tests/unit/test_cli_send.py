@@ -111,7 +111,9 @@ def test_a_deadline_from_now(api: Api, book: str, said: str, ahead: float) -> No
         ("--deadline", "tomorrow", "say how long from now, like 90m, 2h or 3d, or a time like 20"),
         ("--deadline", "2h30", "say how long from now"),
         ("--deadline", "-2h", "say how long from now"),
-        ("--deadline", "2099-01-31T12:00", "say how long from now"),  # whose noon?
+        ("--deadline", "2099-01-31", "a date without a time: write it like 2099-01-31T12:00Z, or say how long from"),
+        ("--deadline", "20990131", "a date without a time: write it like 2099-01-31T12:00Z"),
+        ("--deadline", "2099-01-31T12:00", "without its offset (Z for UTC): write it like 2099-01-31T12:00Z"),
         ("--deadline", "2001-01-31T12:00Z", "must be in the future, and within 30 days"),
         ("--deadline", "2099-01-31T12:00Z", "must be in the future, and within 30 days"),
         ("--deadline", "31d", "must be in the future, and within 30 days"),
