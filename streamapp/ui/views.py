@@ -51,6 +51,7 @@ class PageViews:
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
                 submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
+                posted.check_document(submission)
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
                 return await self._home(request, refused.problem, _kept(posted.fields))

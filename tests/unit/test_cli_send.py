@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from streamapp import cli_send
 from streamapp.cli import cli
 from streamapp.client import Client
+from streamapp.errors import ConfigurationError
 from streamapp.intake.submission import HIGHEST_PRIORITY, LOWEST_PRIORITY, parse_submission
 from tests.unit.client.test_calls import form_of
 from tests.unit.client.world import ID, JOB, URL
@@ -187,6 +188,13 @@ def test_standard_input_that_cannot_be_kept(shell: str) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("streamapp: Standard input can't be read and kept till it is sent: ")
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_parameter_that_the_task_has_not(book: str) -> None:
+    """I expect `try` to say which there are."""
+    ran = CliRunner().invoke(cli, ["try", "echo", book, "--param", "size=3"])
+    assert isinstance(ran.exception, ConfigurationError)
+    assert str(ran.exception) == "params.size: there is no such field; there are chunk"
 
 
 def test_no_such_file(api: Api) -> None:
