@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-__all__ = ["Deadline", "Priority", "Several", "Time", "attempts"]
+__all__ = ["Deadline", "Priority", "Several", "Time", "counted", "lasting"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
@@ -75,9 +75,17 @@ class Several(click.Choice[str]):
         return ",".join(super(Several, self).convert(each.strip(), param, ctx) for each in value.split(","))
 
 
-def attempts(number: int) -> str:
-    """How many there were, in words."""
-    return "1 attempt" if number == 1 else f"{number} attempts"
+def counted(number: int, noun: str) -> str:
+    """How many there are, in words."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def lasting(seconds: float) -> str:
+    """How long, in the largest unit of which there is one, rounded down."""
+    for unit, of_it in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= of_it:
+            return counted(int(seconds // of_it), unit)
+    return counted(int(seconds), "second")
 
 
 def _moment(text: str) -> datetime | None:

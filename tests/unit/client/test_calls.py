@@ -313,7 +313,7 @@ def test_what_is_no_answer_of_ours(how: str, answer: httpx.Response, words: str)
     [
         (
             httpx.ConnectError("[Errno 111] Connection refused"),
-            "Nothing answers at http://api.test:6066.*refused.*Check",
+            "Nothing answers at http://api.test:6066.*refused.*Check.*`streamapp up` .*`streamapp doctor`",
         ),
         (httpx.ReadTimeout(""), "did not answer in time .ReadTimeout..*timeout_s"),
         (httpx.RemoteProtocolError("Server disconnected"), "broke before the answer: Server disconnected"),
@@ -342,6 +342,9 @@ def test_a_key(how: str) -> None:
     assert world.asked[0].headers["Authorization"] == "Bearer sk_1"
     with pytest.raises(ConfigurationError) as raised:
         world("job", ID, api_key="secret\n")
+    assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigurationError, match="without that word") as raised:
+        world("job", ID, api_key="Bearer secret")
     assert "secret" not in str(raised.value)
 
 
