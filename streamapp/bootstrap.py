@@ -33,6 +33,7 @@ from streamapp.intake.http import Api, task_resources
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
 from streamapp.intake.listing import Listing
+from streamapp.intake.notices import Notices
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.recipients import Recipients
@@ -212,6 +213,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         Erasing(database, purging),
         Allowed(settings, database, task_resources(registry, settings.default_task)),
         Bulk(database, intake, Many(database, progress, retrying, predictors)),
+        Notices(database),
     )
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, streams, keyring, Limits(database))
     return app

@@ -348,6 +348,16 @@ def test_a_key(how: str) -> None:
     assert "secret" not in str(raised.value)
 
 
+def test_the_whole_inbox_is_marked(how: str) -> None:
+    """All of it, or up to a line."""
+    answer = httpx.Response(200, json={"read": 2, "unread": 0})
+    world = World(how, answer, answer)
+    assert world("mark_all_read").read == 2
+    assert world("mark_all_read", up_to=7).unread == 0
+    sent = [(request.method, request.url.path, json.loads(request.content)) for request in world.asked]
+    assert sent == [("POST", "/v1/notifications/read", {}), ("POST", "/v1/notifications/read", {"up_to": 7})]
+
+
 def test_both_clients_are_the_same() -> None:
     """The same methods with the same arguments; only how they give it differs."""
 

@@ -450,10 +450,12 @@ def test_unread_is_in_the_navigation() -> None:
 
 
 def test_inbox_marks_and_reads() -> None:
-    """Only what is unread offers to be marked as read; each message leads to its job."""
+    """Only what is unread offers to be marked as read, alone and with all that is shown; each leads to its job."""
     items = [a_notice(), a_notice(id=6, read_at=NOON)]
     html = PAGES.inbox(NotificationList(items=items, unread=1, next="c/1"))
-    assert re.findall(r'action="([^"]+)"', html) == ["/ui/notifications/7/read"]
+    marking = ["/ui/notifications/read?up_to=7", "/ui/notifications/7/read"]
+    assert re.findall(r'action="([^"]+)"', html) == marking
+    assert "action=" not in PAGES.inbox(NotificationList(items=items[1:], unread=0, next=None))
     assert html.count('href="/jobs/x"') == 2
     assert 'href="/inbox?cursor=c/1"' in html
 
