@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import WRONG, as_json
+from streamapp.intake.handling import LARGEST, WRONG, as_json
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.operation import JSON, Answer, operation
 from streamapp.intake.pace import read_whole
@@ -20,8 +20,6 @@ from streamapp.store import inbox
 from streamapp.store.database import Database
 
 __all__ = ["Notices", "ReadBody"]
-
-LARGEST = 10**18 - 1  # as `streamapp.intake.handling.number_of` has it
 
 
 class ReadBody(BaseModel):
