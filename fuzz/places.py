@@ -64,10 +64,12 @@ PLACES = [
     *_writes("POST", {"job": "none"}, "/v1/dead-letters/redrive", "/v1/dead-letters/discard"),
     *_writes("POST", {}, "/v1/dead-letters/{letter}/redrive", "/v1/dead-letters/{letter}/discard"),
     *_writes("POST", {}, "/v1/deliveries/{delivery}/{how}", "/v1/notifications/{line}/read"),
+    *_writes("POST", {"up_to": 1}, "/v1/notifications/read"),
     Place("DELETE", "/v1/jobs/{job_id}"),
     Place("DELETE", "/v1/jobs/{job_id}/data"),
     *_forms(b"key=x&next=%2F", "/login"),
     *_forms(b"", "/logout", "/ui/jobs/{job_id}/cancel", "/ui/jobs/{job_id}/retry", "/ui/notifications/{line}/read"),
+    *_forms(b"", "/ui/notifications/read"),
     *_forms(b"task=echo&text=A+line.", "/ui/jobs"),
 ]
 

@@ -33,6 +33,7 @@ from streamapp.intake.http import Api, task_resources
 from streamapp.intake.keyring import Keyring
 from streamapp.intake.limits import Limits
 from streamapp.intake.listing import Listing
+from streamapp.intake.notices import Notices
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
 from streamapp.intake.recipients import Recipients
@@ -202,7 +203,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
     retrying = Retrying(database, blobs, publisher.accepted)
     reruns = Reruns(database, intake, retrying, answers)
-    probes = Probes(database, insight, joined=lambda: app.joined, closed=lambda: pressure.reason)
+    probes = Probes(database, insight, lambda: app.joined, closed, lambda: supervisor.trouble)
     pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
     jobs = web.Jobs(
@@ -212,6 +213,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         Erasing(database, purging),
         Allowed(settings, database, task_resources(registry, settings.default_task)),
         Bulk(database, intake, Many(database, progress, retrying, predictors)),
+        Notices(database),
     )
     web.routes(app, settings, api, probes, Operators(desk, database), pages, jobs, streams, keyring, Limits(database))
     return app

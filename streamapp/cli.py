@@ -19,6 +19,7 @@ from streamapp.cli_params import params_of
 from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.cli_send import job, submit
 from streamapp.cli_tenants import tenants
+from streamapp.cli_values import counted, lasting
 from streamapp.cli_webhooks import listen, webhooks
 from streamapp.errors import ConfigurationError, StreamappError
 from streamapp.settings import load_settings
@@ -99,8 +100,8 @@ def topics(create: bool) -> None:
     else:
         there = asyncio.run(survey(settings, predictors))
     for spec in specs(settings, predictors):
-        partitions = f"{there[spec.name]} partitions" if spec.name in there else "missing"
-        click.echo(f"{spec.name:<32} {partitions:<14} kept {spec.retention_ms // 86_400_000} days")
+        partitions = counted(there[spec.name], "partition") if spec.name in there else "missing"
+        click.echo(f"{spec.name:<32} {partitions:<14} kept {lasting(spec.retention_ms / 1000)}")
     if len(there) < len(specs(settings, predictors)):
         sys.exit(FAILED)
 

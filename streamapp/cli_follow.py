@@ -7,7 +7,9 @@ and then beside it.
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 
 import click
@@ -23,6 +25,8 @@ __all__ = ["INTERRUPTED", "Showing", "follow", "followed", "left"]
 
 LOOK_S = 2.0
 INTERRUPTED = 130  # as shells have it for SIGINT
+SO_FAR = "So far, a part of the report:\n"
+HEADING = re.compile(r"[^\n]+\n(?:-+|=+)")  # a line that is underlined, as in Markdown
 
 
 def followed(job_id: str, url: str | None) -> JobResource:
@@ -63,7 +67,7 @@ class Showing:
 
     def __init__(self, screen: Screen, step: Step) -> None:
         self._screen, self._step = screen, step
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, str]] = set()
         self._queued = False
 
     def seen(self, job: JobResource) -> None:
@@ -82,10 +86,23 @@ class Showing:
 
     def part(self, partial: PartialEvent) -> None:
         """Those paragraphs of a partial report that were not shown yet: each report replaces the one before."""
-        for paragraph in partial.text.strip().split("\n\n"):
-            if paragraph not in self._shown:
-                self._shown.add(paragraph)
-                self._screen.line(f"{paragraph}\n")
+        for at, paragraph in enumerate(self._new(partial.text)):
+            if not at:
+                self._screen.line(SO_FAR)
+            self._screen.line(f"{paragraph}\n")
+
+    def _new(self, text: str) -> Iterator[str]:
+        """They, each with the heading that it stands under, also where that was shown before."""
+        heading = told = ""
+        for paragraph in text.strip().split("\n\n"):
+            if HEADING.fullmatch(paragraph):
+                heading = paragraph
+            elif (heading, paragraph) not in self._shown:
+                self._shown.add((heading, paragraph))
+                if heading != told:
+                    yield heading
+                    told = heading
+                yield paragraph
 
 
 def left(job: JobResource) -> str:

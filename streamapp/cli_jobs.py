@@ -10,7 +10,7 @@ import click
 
 from streamapp.cli_api import client_of, url_option
 from streamapp.cli_each import each
-from streamapp.cli_values import Deadline, Several, Time, attempts
+from streamapp.cli_values import Deadline, Several, Time, counted
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
@@ -130,7 +130,7 @@ def _show(job: JobResource) -> None:
         if mail.kind == "email":
             when = f" {mail.sent_at:%Y-%m-%d %H:%M}" if mail.sent_at else ""
             why = f": {mail.last_error}" if mail.last_error else ""
-            click.echo(f"    e-mail to {mail.recipient} {mail.state}{when}, {attempts(mail.attempts)}{why}")
+            click.echo(f"    e-mail to {mail.recipient} {mail.state}{when}, {counted(mail.attempts, 'attempt')}{why}")
 
 
 @click.command()

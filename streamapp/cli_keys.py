@@ -86,12 +86,13 @@ def list_keys(tenant: str | None) -> None:
         rows = database.read_sync(keys_of, tenant)
     for row in rows:
         state = "usable" if row.stands else "revoked" if row.revoked_at else "expired"
+        until = f"since {_day(row.revoked_at, '')}" if row.revoked_at else f"until {_day(row.expires_at, 'revoked')}"
         limits = [
             *([f"{row.per_minute} a minute"] if row.per_minute else []),
             *([f"{row.active_jobs} active jobs"] if row.active_jobs else []),
         ]
         click.echo(
-            f"{row.id}  {state:<7}  {row.tenant:<16}  {row.scopes:<17}  until {_day(row.expires_at, 'revoked')}  "
+            f"{row.id}  {state:<7}  {row.tenant:<16}  {row.scopes:<17}  {until}  "
             f"last used {_day(row.last_used_at, 'never')}  {row.name}" + "".join(f", {limit}" for limit in limits)
         )
     if not rows:

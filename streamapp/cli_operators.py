@@ -11,7 +11,7 @@ import click
 
 from streamapp.cli_api import client_of, url_option
 from streamapp.cli_each import each, naming
-from streamapp.cli_values import attempts
+from streamapp.cli_values import counted
 
 __all__ = ["dead_letters", "deliveries"]
 
@@ -60,7 +60,7 @@ def list_letters(state: str, topic: str | None, job: str | None, reason: str | N
         place = letter["delivery"] or f"{letter['topic']} {letter['partition']} {letter['offset']}"
         of_job = f"job {letter['job_id']}  " if letter["job_id"] else ""
         click.echo(
-            f"{letter['id']:>6}  {letter['state']:<9}  {attempts(letter['attempts'])}  "
+            f"{letter['id']:>6}  {letter['state']:<9}  {counted(letter['attempts'], 'attempt')}  "
             f"first {letter['first_seen'][:19]}  {of_job}{place}  {letter['reason']}"
         )
     if not page["items"]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
-__all__ = ["Deadline", "Priority", "Several", "Time", "attempts"]
+__all__ = ["Deadline", "Priority", "Several", "Time", "counted", "lasting"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
@@ -38,6 +39,8 @@ class Deadline(click.ParamType):
         from streamapp.intake.submission import LONGEST_DEADLINE
 
         said = value if not isinstance(value, str) else _duration(value) or _moment(value)
+        if isinstance(value, str) and (lacking := _lacking(value)):
+            self.fail(lacking, param, ctx)
         if said is None or (isinstance(said, datetime) and said.tzinfo is None):
             self.fail(f"{value!r}: say how long from now, like 90m, 2h or 3d, or a time like {_example()}.", param, ctx)
         left = said if isinstance(said, timedelta) else said - datetime.now(UTC)
@@ -72,9 +75,17 @@ class Several(click.Choice[str]):
         return ",".join(super(Several, self).convert(each.strip(), param, ctx) for each in value.split(","))
 
 
-def attempts(number: int) -> str:
-    """How many there were, in words."""
-    return "1 attempt" if number == 1 else f"{number} attempts"
+def counted(number: int, noun: str) -> str:
+    """How many there are, in words."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def lasting(seconds: float) -> str:
+    """How long, in the largest unit of which there is one, rounded down."""
+    for unit, of_it in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= of_it:
+            return counted(int(seconds // of_it), unit)
+    return counted(int(seconds), "second")
 
 
 def _moment(text: str) -> datetime | None:
@@ -90,6 +101,17 @@ def _duration(text: str) -> timedelta | None:
         return timedelta(**{UNITS[found[2]]: float(found[1])}) if found else None
     except OverflowError:
         return timedelta.max
+
+
+def _lacking(text: str) -> str | None:
+    """What a time lacks that is nearly one: a deadline is no place to guess an hour or an offset."""
+    moment = _moment(text)
+    if moment is None or moment.tzinfo is not None:
+        return None
+    lacks, whole = "a time without its offset (Z for UTC)", f"{text}Z"
+    with suppress(ValueError):
+        lacks, whole = "a date without a time", f"{date.fromisoformat(text)}T12:00Z"
+    return f"{text!r} is {lacks}: write it like {whole}, or say how long from now, like 90m, 2h or 3d."
 
 
 def _example() -> str:

@@ -15,6 +15,7 @@ from streamapp.intake.erasing import Erasing
 from streamapp.intake.http import Api
 from streamapp.intake.legacy import legacy_submission
 from streamapp.intake.listing import Listing
+from streamapp.intake.notices import Notices
 from streamapp.intake.openapi import served
 from streamapp.intake.operators import Operators
 from streamapp.intake.probes import Probes
@@ -38,7 +39,7 @@ OPEN: Mapping[str, Need] = {"get": "nothing", "post": "nothing"}
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The handlers for jobs that were accepted."""
+    """The handlers for jobs that were accepted, and for what the inbox says of them."""
 
     listing: Listing
     reruns: Reruns
@@ -46,6 +47,7 @@ class Jobs:
     erasing: Erasing
     allowed: Allowed
     bulk: Bulk
+    notices: Notices
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _jobs(jobs: Jobs, api: Api) -> list[Route]:
         Route("/v1/audit", "audit", {"get": jobs.bulk.list_audit}, needs=ADMIN),
         Route("/v1/jobs", "jobs", {"get": jobs.listing.list_jobs, "post": api.create_job}, cors=True, sends=True),
         Route("/v1/limits", "limits", {"get": jobs.allowed.get_limits}, cors=True),
+        Route("/v1/notifications/read", "read-all", {"post": jobs.notices.read_notifications}, cors=True, needs=READ),
         Route("/v1/jobs/{job_id}/retry", "retry", {"post": jobs.reruns.retry_job}, cors=True),
         Route("/v1/jobs/{job_id}/data", "data", {"delete": jobs.erasing.delete_data}, cors=True),
         Route("/v1/jobs/{job_id}/report", "report", {"get": results.get_report}, cors=True),
@@ -164,6 +167,7 @@ def _pages(pages: PageViews) -> list[Route]:
         Route("/ui/jobs", "submit", {"post": pages.submit}, sends=True),
         Route("/ui/jobs/{job_id}/cancel", "cancel", {"post": pages.cancel}),
         Route("/ui/jobs/{job_id}/retry", "retry-page", {"post": pages.retry}),
+        Route("/ui/notifications/read", "read-all-page", {"post": pages.read_all}, needs=READ),
         Route("/ui/notifications/{line}/read", "read-page", {"post": pages.read}, needs=READ),
     ]
 

@@ -129,6 +129,13 @@ class NotificationList(BaseModel):
     next: str | None
 
 
+class NotificationsRead(BaseModel):
+    """What marking lines of the inbox came to."""
+
+    read: int = Field(description="Lines that were unread before.")
+    unread: int = Field(description="Lines that are unread now.")
+
+
 class TaskResource(BaseModel):
     """A task one can post work for; `params` is the JSON schema of its parameters.
 

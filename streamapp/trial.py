@@ -50,7 +50,7 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     try:
         checked = task.params.model_validate(params).model_dump_json()
     except ValidationError as error:
-        raise ConfigurationError(str(from_validation(error, "params"))) from error
+        raise ConfigurationError(str(from_validation(error, "params", task.params.model_fields))) from error
     here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
     reference = BLOB + file.name if content == posted else inline(content)
     return asyncio.run(_run(here, task, Assignment(name, checked, reference, kind, len(content))))

@@ -14,6 +14,6 @@ __all__ = ["every_route"]
 def every_route() -> set[tuple[str, str]]:
     """Each method, in capitals, with its path; ``{name}`` stands for what varies."""
     some: Any = MagicMock()
-    jobs = Jobs(some, some, some, some, some, some)
+    jobs = Jobs(some, some, some, some, some, some, some)
     routes = api_routes(some, jobs, some, some, some) + page_routes(some, some, {})
     return {(method.upper(), template_of(route.path)) for route in routes for method in route.methods}

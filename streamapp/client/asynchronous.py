@@ -23,7 +23,7 @@ from streamapp.client.sending import File
 from streamapp.client.threads import in_threads
 from streamapp.client.waiting import Waiting
 from streamapp.limit_resources import LimitsResource
-from streamapp.resources import JobList, JobResource, ReportResource
+from streamapp.resources import JobList, JobResource, NotificationsRead, ReportResource
 
 __all__ = ["AsyncClient"]
 
@@ -167,6 +167,10 @@ class AsyncClient:
     async def limits(self) -> LimitsResource:
         """What is allowed, and what each task takes."""
         return await self._do(calls.limits())
+
+    async def mark_all_read(self, *, up_to: int | None = None) -> NotificationsRead:
+        """Mark all lines of the inbox as read, or those up to the one with the id `up_to`."""
+        return await self._do(calls.mark_all_read(up_to))
 
     async def get(self, path: str, **query: str) -> Any:
         """Any other resource as JSON."""

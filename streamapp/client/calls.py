@@ -18,7 +18,7 @@ from streamapp.client.errors import not_understood, refused
 from streamapp.client.retries import asked_s
 from streamapp.client.sending import Content, Document, File, Sending, as_form, document_of, fields_of
 from streamapp.limit_resources import LimitsResource
-from streamapp.resources import JobList, JobResource, Status
+from streamapp.resources import JobList, JobResource, NotificationsRead, Status
 
 __all__ = [
     "Call",
@@ -31,6 +31,7 @@ __all__ = [
     "job_path",
     "jobs",
     "limits",
+    "mark_all_read",
     "plain",
     "retry",
     "submit",
@@ -172,6 +173,12 @@ def delete(job_id: str) -> Call[None]:
 def limits() -> Call[LimitsResource]:
     """What is allowed."""
     return Call("GET", "/v1/limits", as_json(LimitsResource))
+
+
+def mark_all_read(up_to: int | None) -> Call[NotificationsRead]:
+    """Mark the inbox as read; what is read stays so."""
+    body = {} if up_to is None else {"up_to": up_to}
+    return Call("POST", "/v1/notifications/read", as_json(NotificationsRead), json=body)
 
 
 def plain(method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None) -> Call[Any]:

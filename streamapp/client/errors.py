@@ -83,7 +83,8 @@ def unreachable(error: httpx.RequestError, base_url: str, *, repeatable: bool = 
     unknown = "" if repeatable else " It is not known whether the call was carried out: look before you repeat it."
     if isinstance(error, httpx.ConnectError):
         return ApiUnreachable(
-            f"Nothing answers at {base_url}: {cause}. Check the address, and that streamapp runs there."
+            f"Nothing answers at {base_url}: {cause}. Check the address, and that streamapp runs there: `streamapp up` "
+            "starts it on this machine, and `streamapp doctor` finds out what is wrong."
         )
     if isinstance(error, httpx.TimeoutException):
         return ApiUnreachable(

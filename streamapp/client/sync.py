@@ -21,7 +21,7 @@ from streamapp.client.retries import Policy, Tries
 from streamapp.client.sending import File
 from streamapp.client.waiting import Waiting
 from streamapp.limit_resources import LimitsResource
-from streamapp.resources import JobList, JobResource, ReportResource
+from streamapp.resources import JobList, JobResource, NotificationsRead, ReportResource
 
 __all__ = ["Client"]
 
@@ -161,6 +161,10 @@ class Client:
     def limits(self) -> LimitsResource:
         """What is allowed, and what each task takes."""
         return self._do(calls.limits())
+
+    def mark_all_read(self, *, up_to: int | None = None) -> NotificationsRead:
+        """Mark all lines of the inbox as read, or those up to the one with the id `up_to`."""
+        return self._do(calls.mark_all_read(up_to))
 
     def get(self, path: str, **query: str) -> Any:
         """Any other resource as JSON."""

@@ -1,7 +1,7 @@
 """What a posted document is, settled at the door by what is said of it and by its bytes.
 
-Only what is cheap is looked at here: magic bytes, an archive's directory, a charset. What needs the document read, a
-process of its own finds out (`streamapp.documents.apart`).
+Only what is cheap is looked at here: magic bytes, an archive's directory, a charset, words that any PDF has. What needs
+the document read, a process of its own finds out (`streamapp.documents.apart`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ NOTHING: Final = ("application/octet-stream", "binary/octet-stream")
 FILES: Final = (EPUB, PDF, DOCX)
 ARCHIVES: Final = (EPUB, DOCX)
 HEAD: Final = 4096
+LOOKED_THROUGH: Final = 2 * 1024 * 1024  # bytes; of more, only the beginning is looked at
+PDF_PARTS: Final = (b"obj", b"startxref", b"%%EOF")  # ISO 32000-1, 7.3.10 and 7.5.5
 VAGUE: Final = (OCTETS, "binary/octet-stream", "application/zip", "application/x-zip-compressed", "application/x-zip")
 
 
@@ -47,6 +49,8 @@ def accepted(content: bytes, declared: str | None, accepts: Sequence[str], *, ta
     _check_looks(essence, looks)
     if essence in ARCHIVES:
         Archive(io.BytesIO(content), Limits())
+    elif essence == PDF:
+        _check_pdf(content)
     return (normalise_text(content, declared or "") if is_text(essence) else content), essence
 
 
@@ -107,3 +111,9 @@ def _check_looks(essence: str, looks: Looks | None) -> None:
     if not fits:
         seen = f"looks like {looks.words}" if looks else "does not look like it"
         raise BadDocument(f"The document is said to be {named(essence)}, and {seen}.")
+
+
+def _check_pdf(content: bytes) -> None:
+    """One that is cut off may still be read; one that has nothing of a PDF but its first line can't."""
+    if len(content) <= LOOKED_THROUGH and not any(part in content for part in PDF_PARTS):
+        raise BadDocument("The PDF is damaged: it begins as one, and there is nothing of a PDF behind that.")

@@ -10,6 +10,8 @@ from streamapp.embedded import StartError
 
 __all__ = ["Api", "KeyNeeded", "base_url"]
 
+LONGEST = 300  # characters of what is shown
+
 Json = dict[str, Any]
 
 
@@ -87,6 +89,6 @@ def _detail(answer: httpx.Response) -> str:
     """What a problem document (RFC 9457) says, else the beginning of the body."""
     try:
         problem = answer.json()
-        return str(problem.get("detail") or problem.get("title") or problem)[:200]
+        return str(problem.get("detail") or problem.get("title") or problem)[:LONGEST]
     except (ValueError, AttributeError):
-        return answer.text[:200]
+        return answer.text[:LONGEST]

@@ -136,9 +136,8 @@ class Up:
             try:
                 await asyncio.wait_for(self._watch.during(until_ready(api, step)), READY_TIMEOUT_S)
             except TimeoutError as error:
-                raise StartError(
-                    f"The worker is not ready after {READY_TIMEOUT_S:.0f} s; its log is {self._worker.log}."
-                ) from error
+                late = f"The worker is not ready after {READY_TIMEOUT_S:.0f} s; its log is {self._worker.log}."
+                raise StartError(f"{late} It says: {await api.not_ready()}") from error
         self._worker.settled()
 
     async def _greet(self, api: Api) -> None:

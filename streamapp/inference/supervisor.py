@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ LONGEST_S = 30.0
 # has to end three more before it is given up, while all others wait.
 LONGEST_READY_S = 1.0
 DRAIN_S = 12.0
+NOT_STARTED = 71  # EX_OSERR of sysexits.h
 GIVES_WAY = 10  # niceness: what computes all the time comes after what answers, plans, reduces and delivers
 
 
@@ -40,6 +42,12 @@ class Supervisor:
         self._refused = refused
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._ends: dict[int, str] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """How children ended last, in a sentence without its full stop; None when none has. One of them may live."""
+        return "; ".join(self._ends[slot] for slot in sorted(self._ends)) or None
 
     def start(self) -> None:
         """Start the children; returns at once."""
@@ -62,7 +70,7 @@ class Supervisor:
                 code, ready = await self._live(slot)
             except OSError as error:  # no memory or no process to be had right now
                 logger.error("model worker %d can't be started: %s", slot, error)
-                code, ready = -1, False
+                code, ready = NOT_STARTED, False
             if code == CONFIGURATION:
                 self._refused()
                 return
@@ -70,6 +78,7 @@ class Supervisor:
             wait = wait_s(attempt, ready=ready or code == UNAVAILABLE)  # the next one waits for Kafka by itself
             words = "ended" if ready else "ended before it was ready"
             logger.warning("model worker %d %s, with %d; starting again in %.1f s", slot, words, code, wait)
+            self._ends[slot] = _ended(slot, attempt, code, ready=ready)
             await asyncio.sleep(wait)
 
     async def _live(self, slot: int) -> tuple[int, bool]:
@@ -121,3 +130,20 @@ class Supervisor:
 def wait_s(attempt: int, *, ready: bool) -> float:
     """Seconds before a child is started again; `attempt` counts those in a row that lived for a short time."""
     return 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=LONGEST_READY_S if ready else LONGEST_S)
+
+
+def _ended(slot: int, times: int, code: int, *, ready: bool) -> str:
+    """How it ended: `times` in a row after a short life, the last time with `code`, which is negative for a signal."""
+    often = f"ended {times} times in a row" if times > 1 else "ended"
+    early = "" if ready else " before it was ready"
+    last = ", the last time" if times > 1 else ""
+    return f"model worker {slot} {often}{early}{last} {_how(code)}, and its log says why"
+
+
+def _how(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "by SIGKILL, as happens where memory runs out"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"with exit code {code}"

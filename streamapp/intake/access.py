@@ -24,6 +24,9 @@ __all__ = ["COOKIE", "Need", "Needs", "access", "guarded"]
 
 COOKIE = "streamapp_login"
 REALM = 'Bearer realm="streamapp"'
+TWICE = "bearer bearer "
+SAID_TWICE = "The word Bearer is there twice: a key is what stands behind it."
+NOT_KNOWN = "This API key is not known, or it was revoked or has expired."
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -121,7 +124,8 @@ async def _caller(request: Asked, keyring: Keyring, link_base: str) -> Caller:
     else:
         raise _unknown("An API key is needed: send it as `Authorization: Bearer KEY`.")
     if caller is None:
-        raise _unknown("This API key is not known, or it was revoked or has expired.", ', error="invalid_token"')
+        twice = header is not None and header.lower().startswith(TWICE)
+        raise _unknown(SAID_TWICE if twice else NOT_KNOWN, ', error="invalid_token"')
     return caller
 
 

@@ -17,7 +17,7 @@ from streamapp.intake.form import nothing_else, read_form
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import Pace, read_whole
 from streamapp.intake.refusal import Refused
-from streamapp.intake.submission import parse_submission
+from streamapp.intake.submission import Submission, parse_submission
 from streamapp.intake.upload import Upload, Uploads
 
 __all__ = ["Bodies", "Posted", "check_encoding"]
@@ -35,6 +35,12 @@ class Posted:
     reading: Callable[[Posted], Awaitable[None]]
     fields: dict[str, Any] = field(default_factory=dict)
     upload: Upload | None = None
+    form: bool = False
+
+    def check_document(self, submission: Submission) -> None:
+        """Refuse a form without a document in the words of a form: elsewhere it is the fields that lack one."""
+        if self.form and self.upload is None and submission.text is None:
+            raise Refused(422, "There is no document: send one as file, or its words as text.", field="file")
 
     async def __aenter__(self) -> Posted:
         try:
@@ -91,6 +97,7 @@ class Bodies:
             refuse_query(request.query)
         if packed and not form:  # aiohttp takes half a gzip for a whole one, and nothing in a document says otherwise
             raise Refused(415, "Send a document that is the body as it is, uncompressed.", field="Content-Encoding")
+        posted.form = form
         posted.upload = self._begin(request, tenant, job or new_job_id(), packed=packed, around=form)
         if not form:
             posted.fields = await self._document(request, posted.upload)

@@ -11,6 +11,7 @@ from streamapp.intake.refusal import Refused
 from streamapp.store.cursor import Cursor, unpack
 
 __all__ = [
+    "LARGEST",
     "LONGEST_PAGE",
     "NO_SUCH",
     "PAGE",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 PAGE, LONGEST_PAGE = 20, 100
+LARGEST = 2**31 - 1  # of ids that are numbers: PostgreSQL refuses a statement with more, where SQLite finds nothing
 NO_SUCH = {404: "There is none with this id."}
 WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
 
@@ -57,7 +59,8 @@ def uuid_of(text: str) -> str | None:
 
 def number_of(text: str) -> int | None:
     """A whole number that SQL can hold; None for what is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else LARGEST + 1
+    return number if number <= LARGEST else None
 
 
 def limit_of(request: web.Request, size: int) -> int:

@@ -84,7 +84,7 @@ def parse_filter(fields: Mapping[str, Any], beside: tuple[str, ...] = PAGING) ->
     try:
         return JobFilter.model_validate(given)
     except ValidationError as error:
-        raise from_validation(error, known=(*JobFilter.model_fields, *beside)) from error
+        raise from_validation(error, known=(*JobFilter.model_fields, *beside), whole=("status",)) from error
 
 
 @dataclass(frozen=True, slots=True)

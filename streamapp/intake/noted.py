@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import NamedTuple
 
 from streamapp.documents.kinds import MARKDOWN
@@ -18,6 +19,7 @@ from streamapp.tasks.contract import Task
 
 __all__ = ["Hashes", "first_words", "hashes_of"]
 
+HEADING = re.compile(r"^#{1,6} (?=.)")  # Markdown comes as plain text where nobody says what it is
 SORTED = json.JSONEncoder(sort_keys=True)
 
 
@@ -39,7 +41,7 @@ def _beginnings(text: str, media_type: str) -> list[str]:
 
 
 def _shown(line: str) -> str:
-    words = " ".join(line.split())
+    words = HEADING.sub("", " ".join(line.split()))
     return words if words.isprintable() else "".join(letter for letter in words if letter.isprintable())
 
 

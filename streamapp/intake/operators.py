@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streamapp.errors import BrokerUnavailable
 from streamapp.intake.caller import caller_of
+from streamapp.intake.handling import LARGEST, number_of
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.operation import JSON, Answer, operation
 from streamapp.intake.pace import read_whole
@@ -171,7 +172,8 @@ class Operators:
         return _json(_present(found).model_dump_json())
 
     async def _row(self, request: web.Request, letter: str) -> AnyRow:
-        row = await self.desk.find(int(letter)) if letter.isascii() and letter.isdigit() and len(letter) < 19 else None
+        number = number_of(letter)
+        row = None if number is None else await self.desk.find(number)
         if row is None or not _seen(request, row):
             raise Refused(404, "There is no such dead letter.")
         return row
@@ -203,7 +205,7 @@ def _filter(request: web.Request, query: LetterQuery) -> Filter:
         topic=query.topic,
         job=query.job,
         reason=query.reason,
-        before=None if query.cursor is None else int(query.cursor),
+        before=None if query.cursor is None else min(int(query.cursor), LARGEST),
         tenant=caller_of(request).sees,
     )
 

@@ -22,13 +22,15 @@ __all__ = ["Probes"]
 class Probes:
     """The handlers, and what they call.
 
-    `joined` says whether this worker is in its consumer group, `closed` why no new work is taken now, or None.
+    `joined` says whether this worker is in its consumer group, `closed` why no new work is taken now, or None, and
+    `trouble` how the model workers that it keeps ended last, or None.
     """
 
     database: Database
     insight: Insight
     joined: Callable[[], bool]
     closed: Callable[[], str | None] = lambda: None
+    trouble: Callable[[], str | None] = lambda: None
 
     @operation("Whether this process answers", {200: Answer("It does.", Health)})
     async def health(self, request: web.Request) -> web.Response:
@@ -45,7 +47,7 @@ class Probes:
         if not self.joined():
             waits.append("this worker is not in its consumer group yet")
         if not (await self.insight.workers()):
-            waits.append("no model worker has been heard of yet")
+            waits.append(self.trouble() or "no model worker has been heard of yet")
         if waits:
             raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
         closed = self.closed()

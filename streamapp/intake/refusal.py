@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http import HTTPStatus
 
 from pydantic import ValidationError
@@ -27,22 +27,32 @@ class Refused(Exception):
     ) -> None:
         detail, field = unicode_only(detail), unicode_only(field) if field else None
         super().__init__(detail)
-        errors = [FieldProblem(field=field, detail=detail)] if field else []
+        errors = [FieldProblem(field=field, detail=detail.removeprefix(f"{field}: "))] if field else []
         self.problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=errors)
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
 
 
-def from_validation(error: ValidationError, under: str = "", known: Iterable[str] = ()) -> Refused:
-    """A 422 that lists every wrong field; `known` are the names there are, for those that use another."""
+def from_validation(
+    error: ValidationError, under: str = "", known: Iterable[str] = (), whole: Collection[str] = ()
+) -> Refused:
+    """A 422 that lists every wrong field.
+
+    `known` are the names there are, for those that use another; `whole` are fields whose parts have no place that the
+    client knows.
+    """
     problems = [
-        FieldProblem(field=_path(under, problem["loc"]), detail=_words(problem, known))
+        FieldProblem(field=_path(under, _place(problem["loc"], whole)), detail=_words(problem, known))
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = problems[0]
     refused = Refused(422, f"{first.field}: {first.detail}")
     refused.problem.errors = problems
     return refused
+
+
+def _place(location: tuple[int | str, ...], whole: Collection[str]) -> tuple[int | str, ...]:
+    return location[:1] if location[:1] and location[0] in whole else location
 
 
 def _path(under: str, location: tuple[int | str, ...]) -> str:

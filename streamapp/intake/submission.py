@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
 import email_validator
@@ -59,9 +59,20 @@ def rfc3339(value: Any) -> Any:
     if not isinstance(value, str):
         raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)')
     try:
-        return datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
     except ValueError as error:
         raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)') from error
+    if _is_date(value):
+        raise ValueError(f'it is a date without a time; write it like "{moment.date()}T12:00:00Z" (RFC 3339)')
+    return moment
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _words(value: str) -> str:

@@ -32,6 +32,7 @@ async def take_job(
     intake.check_open(tenant)
     async with bodies.posted(request, tenant, job_id) as posted:
         submission = parse_submission(posted.fields)
+        posted.check_document(submission)
         made = await intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
     return await answers.accepted(request, made)
 

@@ -10,7 +10,7 @@ from streamapp.store.numbering import feed_number
 from streamapp.store.schema import clock, deliveries, inbox
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
-__all__ = ["deliver", "mark_read", "newest", "unread"]
+__all__ = ["deliver", "mark_all_read", "mark_read", "newest", "unread"]
 
 SETTLED = (
     update(deliveries)
@@ -18,6 +18,10 @@ SETTLED = (
     .values(state="sent", sent_at=clock(), attempts=deliveries.c.attempts + 1, last_error=None)
     .values(feed=feed_number(deliveries.c.tenant))
 )
+ALL_READ = (
+    update(inbox).where(inbox.c.tenant == bindparam("of_tenant"), inbox.c.read_at.is_(None)).values(read_at=clock())
+)
+READ_UP_TO = ALL_READ.where(inbox.c.id <= bindparam("up_to"))
 
 
 def deliver(connection: Connection, delivery: AnyRow, title: str, body: str) -> None:
@@ -44,3 +48,10 @@ def mark_read(connection: Connection, tenant: str, line: int) -> AnyRow | None:
     mine = (inbox.c.tenant == tenant, inbox.c.id == line)
     connection.execute(update(inbox).where(*mine, inbox.c.read_at.is_(None)).values(read_at=clock()))
     return connection.execute(select(inbox).where(*mine)).one_or_none()
+
+
+def mark_all_read(connection: Connection, tenant: str, up_to: int | None = None) -> int:
+    """Mark a tenant's lines as read, those up to one or all; returns how many were not before."""
+    if up_to is None:
+        return connection.execute(ALL_READ, {"of_tenant": tenant}).rowcount
+    return connection.execute(READ_UP_TO, {"of_tenant": tenant, "up_to": up_to}).rowcount

@@ -95,12 +95,16 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = (), default
     Raises `ConfigurationError`, also where the task that `default` names is none of them. Tasks that are left out are
     not imported.
     """
-    points = [point for point in entry_points(group=GROUP) if not only or point.name in only]
-    loaded = [_make(point.name, point.load) for point in points]
+    points = entry_points(group=GROUP)
+    loaded = [_make(point.name, point.load) for point in points if not only or point.name in only]
     loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
-    loaded = [task for task in loaded if not only or getattr(task, "name", "") in only]  # it may lack one
+    names = {*points.names, *(getattr(task, "name", "") for task in loaded)}  # it may lack one
+    loaded = [task for task in loaded if not only or getattr(task, "name", "") in only]
     if missing := sorted(set(only) - {task.name for task in loaded}):
-        raise ConfigurationError(f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, which no package brings.")
+        there = ", ".join(sorted(filter(None, names)))
+        raise ConfigurationError(
+            f"STREAMAPP_ONLY_TASKS names {', '.join(missing)}, and no such task is here; there are {there}."
+        )
     if default and default not in {task.name for task in loaded}:
         there = ", ".join(sorted(task.name for task in loaded))
         raise ConfigurationError(f"STREAMAPP_DEFAULT_TASK is {default}, and no such task is here; there are {there}.")
@@ -125,4 +129,15 @@ def _import(path: str) -> Any:
         raise ConfigurationError(f"Task {path!r} must be named as module:Class.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `faust -A` does: a task in this folder is found
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):  # else it is there, and lacks another one
+            raise ConfigurationError(f"Task {path} can't be imported: {error}. {_looked()}") from error
+        raise
+
+
+def _looked() -> str:
+    """Where a module was looked for, and how to have it looked for elsewhere."""
+    more = "".join(f", in {folder}" for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder)
+    return f"It was looked for in {os.getcwd()}{more}, and in what is installed; PYTHONPATH names other folders."

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from streamapp.intake.caller import CALLER, LOCAL, caller_of
+from streamapp.intake.handling import number_of
 from streamapp.intake.http import Api, task_resources
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
@@ -51,6 +52,7 @@ class PageViews:
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
                 submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
+                posted.check_document(submission)
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
                 return await self._home(request, refused.problem, _kept(posted.fields))
@@ -82,6 +84,15 @@ class PageViews:
         """POST /ui/notifications/{id}/read."""
         self._refuse_other_sites(request)
         await self.api.read_notification(request, line)
+        raise web.HTTPSeeOther("/inbox")
+
+    async def read_all(self, request: web.Request) -> web.Response:
+        """POST /ui/notifications/read?up_to=: what the page showed when it was sent, and what is older."""
+        self._refuse_other_sites(request)
+        up_to = number_of(request.query.get("up_to", ""))
+        if up_to is None:
+            raise Refused(422, "up_to: the number of the newest line to mark as read.", field="up_to")
+        await self.api.database.write(inbox.mark_all_read, caller_of(request).tenant, up_to)
         raise web.HTTPSeeOther("/inbox")
 
     async def agents(self, request: web.Request) -> web.Response:

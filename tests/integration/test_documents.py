@@ -49,6 +49,7 @@ def test_books_in_files(broker: str, tmp_path: Path) -> None:
         assert told.status_code == 422
         assert "said to be EPUB, and looks like PDF" in told.json()["detail"]
         assert send(deployment, "a.docx", make.docx(BOOK)[:500]).status_code in (415, 422)
+        assert "PDF is damaged" in send(deployment, "a.pdf", b"%PDF-1.7\n" + bytes(500)).json()["detail"]
 
         bad = read("scanned.pdf", PICTURES)
         assert bad["status"] == "failed"

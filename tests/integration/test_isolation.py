@@ -203,3 +203,27 @@ def test_the_same_words_are_not_remembered_for_another(two: Two) -> None:
 def _ended(client: httpx.Client, job: str) -> dict[str, Any] | None:
     found: dict[str, Any] = client.get(f"/v1/jobs/{job}").json()
     return found if found["status"] == "succeeded" else None
+
+
+def test_marking_all_as_read_is_for_ones_own(two: Two) -> None:
+    """Over the API and on the page, anna's line stays unread when bert has read all of his."""
+    job = two.bert.post("/v1/jobs", json={"task": "echo", "text": "Bert's."}).json()["id"]
+    until(lambda: job in _unread_jobs(two.bert), 30.0, "bert's notification")
+    last = two.bert.get("/v1/notifications").json()["items"][0]["id"]
+
+    older = two.bert.post("/v1/notifications/read", json={"up_to": last - 1}).json()
+    assert older["unread"] == 1
+    page = two.bert.get("/inbox").text
+    assert f'action="/ui/notifications/read?up_to={last}"' in page
+    assert two.bert.post(f"/ui/notifications/read?up_to={last}").headers["Location"] == "/inbox"
+    assert two.bert.post("/v1/notifications/read").json() == {"read": 0, "unread": 0}
+    assert two.bert.post("/ui/notifications/read").status_code == 422
+    for body in ({"up_to": 0}, {"up_to": "1"}, {"up_to": 2**31}, {"line": 1}):
+        wrong = two.bert.post("/v1/notifications/read", json=body)
+        assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, *body)
+
+    assert two.anna.get("/v1/notifications").json()["unread"] == 1
+
+
+def _unread_jobs(client: httpx.Client) -> list[str]:
+    return [line["job_id"] for line in client.get("/v1/notifications").json()["items"] if line["read_at"] is None]

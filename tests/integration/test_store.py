@@ -13,12 +13,14 @@ from sqlalchemy import Connection, text
 
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run
+from streamapp.intake.handling import LARGEST, number_of
 from streamapp.jobs import progress
+from streamapp.store import audit, dead_letters, inbox, ledger
 from streamapp.store import jobs as job_rows
-from streamapp.store import ledger
 from streamapp.store.chunks import ChunkKey, begin_step, store_result
 from streamapp.store.credits import take_off
 from streamapp.store.database import Database
+from streamapp.store.dead_letters import Filter
 from streamapp.store.migrate import migrate
 from streamapp.store.reservations import reserve
 from streamapp.store.schema import chunks, deliveries, jobs
@@ -115,6 +117,18 @@ def test_two_migrate_at_once(url: str) -> None:
     assert rows_of(fresh[0], jobs) == []
     for database in (first, *fresh):
         database.close()
+
+
+def test_the_largest_number_that_a_request_may_name(database: Database) -> None:
+    """I expect nothing to be found, and not that the server refuses the statement."""
+    number = number_of(str(LARGEST))
+    assert number == LARGEST
+    assert database.read_sync(inbox.newest, "anna", 5, number) == []
+    assert database.write_sync(inbox.mark_read, "anna", number) is None
+    assert database.write_sync(inbox.mark_all_read, "anna", number) == 0
+    assert database.read_sync(dead_letters.find, number) is None
+    assert database.read_sync(dead_letters.matching, Filter(before=number), 5) == []
+    assert database.read_sync(audit.newest, "anna", 5, number) == []
 
 
 def test_many_results_at_once_complete_a_step_once(database: Database) -> None:

@@ -16,7 +16,7 @@ from streamapp.cli import cli
 from streamapp.cli_follow import Showing, follow, left
 from streamapp.client import AsyncClient, Client
 from streamapp.embedded.screen import Screen
-from streamapp.event_resources import ProgressEvent
+from streamapp.event_resources import PartialEvent, ProgressEvent
 from streamapp.resources import JobResource
 from tests.unit.client.world import ID, JOB, URL, done, event, job, problem
 
@@ -69,8 +69,31 @@ def test_what_is_shown() -> None:
     assert found.status == "succeeded"
     begun, *parts, over = shown.splitlines()
     assert begun == f"… job {ID}"
-    assert parts == ["One.", "", "  * [b]a[/b]", "", "Two.", "", "b", "", "c", ""]
+    so_far = ["So far, a part of the report:", ""]
+    assert parts == [*so_far, "One.", "", "  * [b]a[/b]", "", *so_far, "Two.", "", "b", "", *so_far, "c", ""]
     assert over.startswith(f"✓ job {ID} (")
+
+
+def parts_shown(*texts: str) -> list[str]:
+    """The paragraphs that are shown of partial reports that come one after the other."""
+    shown = io.StringIO()
+    screen = Screen(Console(file=shown, width=200))
+    with screen.step("job") as step:
+        showing = Showing(screen, step)
+        for text in texts:
+            showing.part(PartialEvent(job_id=ID, items=1, subject="So far", text=text, html=None, data={}))
+    paragraphs = shown.getvalue().split("\n\n")
+    paragraphs[0] = paragraphs[0].removeprefix("… job\n")
+    return paragraphs[:-1]
+
+
+def test_a_new_sentence_comes_with_its_heading() -> None:
+    """Also where the heading was shown before; what is as it was is not shown again, nor a heading over nothing."""
+    one, two, so_far = "I. Rain\n-------", "II. Post\n--------", "So far, a part of the report:"
+    first = f"3 of 9.\n\n{one}\n\n  * It rained.\n\n  * No.\n"
+    later = f"4 of 9.\n\n{one}\n\n  * It rained.\n\n  * Yes.\n\n  * All day.\n\n{two}\n\n  * No.\n"
+    assert parts_shown(first, first) == [so_far, "3 of 9.", one, "  * It rained.", "  * No."]
+    assert parts_shown(first, later)[5:] == [so_far, "4 of 9.", one, "  * Yes.", "  * All day.", two, "  * No."]
 
 
 def test_a_job_that_runs_is_in_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:

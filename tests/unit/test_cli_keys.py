@@ -1,7 +1,8 @@
-"""What `streamapp keys create` says beside the key: that keys are asked for now, and that none may administer yet."""
+"""What `streamapp keys create` says beside the key, such as that keys are asked for now; what `list` says."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,16 @@ def test_keys_that_were_revoked_are_none(home: Path) -> None:
     _, said = create("anna-laptop")
     assert FROM_NOW_ON in said
     assert NO_ADMIN in said
+
+
+def test_until_when(home: Path) -> None:
+    """I expect a key that was revoked to say since when, and others until when they can be used."""
+    create("anna-laptop")
+    create("ben-laptop", "--days", "3")
+    identity = CliRunner().invoke(keys, ["list"]).stdout.split()[0]
+    assert CliRunner().invoke(keys, ["revoke", identity]).exit_code == 0
+    create("carla-laptop")
+    revoked, limited, endless = CliRunner().invoke(keys, ["list"]).stdout.splitlines()
+    assert re.search(r" revoked .* since 20\d\d-\d\d-\d\d ", revoked)
+    assert re.search(r" usable .* until 20\d\d-\d\d-\d\d ", limited)
+    assert re.search(r" usable .* until revoked ", endless)

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from streamapp import cli_send
 from streamapp.cli import cli
 from streamapp.client import Client
+from streamapp.errors import ConfigurationError
 from streamapp.intake.submission import HIGHEST_PRIORITY, LOWEST_PRIORITY, parse_submission
 from tests.unit.client.test_calls import form_of
 from tests.unit.client.world import ID, JOB, URL
@@ -111,7 +112,9 @@ def test_a_deadline_from_now(api: Api, book: str, said: str, ahead: float) -> No
         ("--deadline", "tomorrow", "say how long from now, like 90m, 2h or 3d, or a time like 20"),
         ("--deadline", "2h30", "say how long from now"),
         ("--deadline", "-2h", "say how long from now"),
-        ("--deadline", "2099-01-31T12:00", "say how long from now"),  # whose noon?
+        ("--deadline", "2099-01-31", "a date without a time: write it like 2099-01-31T12:00Z, or say how long from"),
+        ("--deadline", "20990131", "a date without a time: write it like 2099-01-31T12:00Z"),
+        ("--deadline", "2099-01-31T12:00", "without its offset (Z for UTC): write it like 2099-01-31T12:00Z"),
         ("--deadline", "2001-01-31T12:00Z", "must be in the future, and within 30 days"),
         ("--deadline", "2099-01-31T12:00Z", "must be in the future, and within 30 days"),
         ("--deadline", "31d", "must be in the future, and within 30 days"),
@@ -185,6 +188,13 @@ def test_standard_input_that_cannot_be_kept(shell: str) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("streamapp: Standard input can't be read and kept till it is sent: ")
     assert ran.stderr.count("\n") == 1
+
+
+def test_a_parameter_that_the_task_has_not(book: str) -> None:
+    """I expect `try` to say which there are."""
+    ran = CliRunner().invoke(cli, ["try", "echo", book, "--param", "size=3"])
+    assert isinstance(ran.exception, ConfigurationError)
+    assert str(ran.exception) == "params.size: there is no such field; there are chunk"
 
 
 def test_no_such_file(api: Api) -> None:

@@ -313,7 +313,7 @@ def test_what_is_no_answer_of_ours(how: str, answer: httpx.Response, words: str)
     [
         (
             httpx.ConnectError("[Errno 111] Connection refused"),
-            "Nothing answers at http://api.test:6066.*refused.*Check",
+            "Nothing answers at http://api.test:6066.*refused.*Check.*`streamapp up` .*`streamapp doctor`",
         ),
         (httpx.ReadTimeout(""), "did not answer in time .ReadTimeout..*timeout_s"),
         (httpx.RemoteProtocolError("Server disconnected"), "broke before the answer: Server disconnected"),
@@ -343,6 +343,19 @@ def test_a_key(how: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         world("job", ID, api_key="secret\n")
     assert "secret" not in str(raised.value)
+    with pytest.raises(ConfigurationError, match="without that word") as raised:
+        world("job", ID, api_key="Bearer secret")
+    assert "secret" not in str(raised.value)
+
+
+def test_the_whole_inbox_is_marked(how: str) -> None:
+    """All of it, or up to a line."""
+    answer = httpx.Response(200, json={"read": 2, "unread": 0})
+    world = World(how, answer, answer)
+    assert world("mark_all_read").read == 2
+    assert world("mark_all_read", up_to=7).unread == 0
+    sent = [(request.method, request.url.path, json.loads(request.content)) for request in world.asked]
+    assert sent == [("POST", "/v1/notifications/read", {}), ("POST", "/v1/notifications/read", {"up_to": 7})]
 
 
 def test_both_clients_are_the_same() -> None:

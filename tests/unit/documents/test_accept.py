@@ -88,6 +88,19 @@ def test_what_shows_in_a_directory() -> None:
         accepted(bomb, None, ALL, task="read")
 
 
+@pytest.mark.parametrize("declared", [None, kinds.PDF])
+def test_a_pdf_that_is_a_first_line_alone(declared: str | None) -> None:
+    """Refused while it is small; a real one that is cut off behind its first object, or its mere end, is not."""
+    for content in (b"%PDF-1.7", b"%PDF-1.4\n" + bytes(range(256)) * 40):
+        with pytest.raises(BadDocument, match="PDF is damaged"):
+            accepted(content, declared, ALL, task="read")
+    first = PDF.index(b"obj") + 3
+    for content in (PDF[:first], PDF[: len(PDF) // 2], b"%PDF-1.4\n" + PDF[-20:]):
+        assert take(content, declared) == kinds.PDF
+    large = b"%PDF-1.7" + bytes(2 * 1024 * 1024)
+    assert take(large, declared) == kinds.PDF
+
+
 @pytest.mark.parametrize(
     ("content", "declared", "says"),
     [

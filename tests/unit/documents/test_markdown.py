@@ -46,8 +46,6 @@ def reason(text: str, limits: Limits = LIMITS) -> str:
         ("one\ntwo  \nthree\\\nfour", ["one two three four"]),
         ("- a\n- b\n  1. c\n* [ ] d\n* [x] e", ["a", "b", "c", "d", "e"]),
         ("> a\n> > b\n\n> [!NOTE]\n> c", ["a", "b", "Note", "c"]),
-        ("a\n\n```python title=x\nb = 1\n```\n\n    c = 2\n", ["a", "b = 1", "c = 2"]),
-        ("| a | b |\n|---|--:|\n| c | *d* |", ["a", "b", "c", "d"]),
         ("a ![picture](p.png) b\n\n***\n\nc", ["a b", "c"]),
         (r"\# a \*b\* 1\. &amp; &lt;i&gt; &copy;", ["# a *b* 1. & <i> ©"]),
         ("a\n\n<script>\nno()\n</script>\n\n<div hidden>no</div>\n\nb <style>no</style><b>c</b><!-- no -->",
@@ -58,6 +56,24 @@ def reason(text: str, limits: Limits = LIMITS) -> str:
 )  # fmt: skip
 def test_what_is_shown(text: str, expected: list[str]) -> None:
     """As a reader sees it: without marks, pictures, scripts and what is hidden."""
+    assert paragraphs(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A word.\n\n```python title=x\nb = 1\n```\n\n    c = 2\n\nThe end.", ["A word.", "The end."]),
+        ("A word.\n\n| a | b |\n|---|--:|\n| c | *d* |\n\nThe end.", ["A word.", "The end."]),
+        ("- A word.\n\n  ~~~\n  b\n  ~~~\n\n  | a |\n  |---|\n- The end.", ["A word.", "The end."]),
+        # nothing else is there
+        ("# A\n\n```\nb = 1\n```", ["b = 1"]),
+        ("| a | b |\n|---|--:|\n| c | *d* |", ["a", "b", "c", "d"]),
+        # a book whose paragraphs are indented
+        ("# A\n\nOne.\n\n    It rained.\n\n    It rained on.\n\n```\nb\n```", ["One.", "It rained.", "It rained on."]),
+    ],
+)
+def test_code_and_tables_are_no_prose(text: str, expected: list[str]) -> None:
+    """They are left out, unless they are all that there is."""
     assert paragraphs(text) == expected
 
 

@@ -52,6 +52,31 @@ async def test_it_is_told_when_a_child_is_ready(faust: Path) -> None:
     assert await life(faust, "os._exit(3)") == (3, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("os._exit(3)", "in a row before it was ready, the last time with exit code 3, and its log says why"),
+        ("say_ready()\nos.abort()", "in a row, the last time by SIGABRT, and its log says why"),
+        ("os.kill(os.getpid(), 9)", "before it was ready, the last time by SIGKILL, as happens where memory runs out"),
+    ],
+)
+async def test_what_it_says_of_children_that_keep_ending(faust: Path, text: str, says: str) -> None:
+    """I expect a sentence on how often and how they ended, and none before one has."""
+    await asyncio.to_thread(
+        faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready\n{text}\n"
+    )
+    supervisor = Supervisor(1, "info", lambda: None)
+    assert supervisor.trouble is None
+    supervisor.start()
+    try:
+        async with asyncio.timeout(60):
+            while not (supervisor.trouble or "").startswith("model worker 0 ended 2 times"):
+                await asyncio.sleep(0.02)
+    finally:
+        await supervisor.stop()
+    assert says in (supervisor.trouble or "")
+
+
 async def test_a_grandchild_holds_up_nothing(faust: Path) -> None:
     """I expect the end of a child to be seen while a process of its own still has the pipe."""
     spawn = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], close_fds=False)"

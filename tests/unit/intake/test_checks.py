@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from streamapp.intake.checks import checked_content, checked_params, checked_task
+from streamapp.delivery.target import Rules
+from streamapp.intake.checks import checked_content, checked_params, checked_task, checked_webhook
 from streamapp.intake.refusal import Refused, unicode_only
 from streamapp.intake.submission import parse_submission
 from streamapp.tasks.echo import Echo
 from streamapp.tasks.registry import Registry
 
 ECHO = Echo()
+HTTPS = "it must begin with https://."
 
 
 def refusal(check: Any, *args: Any) -> tuple[int, str, str]:
@@ -44,6 +46,14 @@ def test_params_the_task_has_not(params: dict[str, Any], field: str, says: str) 
     status, found, detail = refusal(checked_params, ECHO, params)
     assert (status, found) == (422, field)
     assert says in detail
+
+
+def test_a_webhook_is_named_once() -> None:
+    """I expect the field in the problem's own words, and not again in those that stand beside its name."""
+    with pytest.raises(Refused) as refused:
+        checked_webhook("ftp://example.org", Rules())
+    problem = refused.value.problem
+    assert (problem.detail, problem.errors[0].detail) == (f"webhook: {HTTPS}", HTTPS)
 
 
 def test_defaults_are_filled_in() -> None:

@@ -12,7 +12,10 @@ LONG = "a word and " * 20
 @pytest.mark.parametrize(
     ("media_type", "text", "expected"),
     [
-        ("text/plain", "\n\n  # A  line\nanother", "# A line"),
+        ("text/plain", "\n\n  A  line\nanother", "A line"),
+        ("text/plain", "\n## A *road*\n\nanother", "A *road*"),
+        ("text/plain", "#1 of all", "#1 of all"),
+        ("text/plain", "#\nA line", "#"),
         ("text/plain", LONG, f"{LONG[:79].rstrip()}…"),
         ("text/html", "<!DOCTYPE html><title> A\npage</title><p>b", "A page"),
         ("text/html", "<p>b", None),
@@ -20,6 +23,7 @@ LONG = "a word and " * 20
         ("text/markdown", "[![Build](b.svg)](c)\n\n- one `item`\n  that goes on", "one item that goes on"),
         ("text/markdown", "---\ntitle: 'A road'\n---\n# Rome", "A road"),
         ("text/markdown", "```\ncode\n```", None),
+        ("text/markdown", "| a |\n|---|\n| b |\n\nA road.", "A road."),
         ("text/markdown", ">" * 2000, None),
         ("text/markdown", LONG, f"{LONG[:79].rstrip()}…"),
         ("application/pdf", "%PDF-", None),

@@ -81,6 +81,7 @@ def test_a_field_that_is_right(field: str, value: Any) -> None:
         pytest.param("deadline", at(seconds=-1), "in the future", id="in the past"),
         pytest.param("deadline", at(days=31), "30 days", id="too far ahead"),
         pytest.param("deadline", at(hours=1)[:19], "timezone", id="no offset"),
+        ("deadline", "2030-01-31", 'a date without a time; write it like "2030-01-31T12:00:00Z"'),
         ("deadline", 1893456000, "RFC 3339"),
         ("deadline", "tomorrow", "RFC 3339"),
         ("deadline", "", "RFC 3339"),

@@ -78,6 +78,24 @@ def test_a_notification_is_one_line_in_the_inbox(database: Database) -> None:
     assert database.read_sync(inbox.unread, "anna") == 0
 
 
+def test_all_lines_are_read_at_once(database: Database) -> None:
+    """I expect those of the tenant alone, once, and with a line named none that came after it."""
+    for tenant, job in (("anna", "a"), ("anna", "b"), ("ben", "c"), ("anna", "d")):
+        identity = database.write_sync(ledger.enter, Run(tenant, job, 1), "succeeded", "notification", tenant).id
+        row = database.read_sync(ledger.get, identity)
+        assert row is not None
+        database.write_sync(inbox.deliver, row, "Done", "Your book is done.")
+    first, _, _, last = sorted(line.id for line in rows_of(database, lines))
+    database.write_sync(inbox.mark_read, "anna", first)
+    before = database.read_sync(inbox.newest, "anna", 9)[-1].read_at
+    assert database.write_sync(inbox.mark_all_read, "anna", last - 1) == 1
+    assert database.read_sync(inbox.unread, "anna") == 1
+    assert database.write_sync(inbox.mark_all_read, "anna") == 1
+    assert database.write_sync(inbox.mark_all_read, "anna") == 0
+    assert database.read_sync(inbox.newest, "anna", 9)[-1].read_at == before
+    assert (database.read_sync(inbox.unread, "anna"), database.read_sync(inbox.unread, "ben")) == (0, 1)
+
+
 def test_workers_that_live(database: Database) -> None:
     """I expect those heard of lately, and those that said goodbye to be gone at once."""
 

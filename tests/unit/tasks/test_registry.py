@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -49,8 +50,10 @@ class Broken(Good):
 
 
 @pytest.fixture(autouse=True)
-def module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that settings can name."""
+def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A module that settings can name, and one that imports another that is not there."""
+    (tmp_path / "lacking.py").write_text("import lacked")
+    monkeypatch.syspath_prepend(tmp_path)
     there = ModuleType("there")
     there.Good, there.Broken, there.number = Good, Broken, 7  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "there", there)
@@ -107,8 +110,12 @@ def test_only_some_are_offered() -> None:
     assert set(load_registry(["there:Good"], ["echo"])) == {"echo"}
     assert set(load_registry(["there:Good"], ["good"])) == {"good"}
     assert set(load_registry(["there:Good"], ["echo", "good"])) == {"echo", "good"}
-    with pytest.raises(ConfigurationError, match="names gone, which"):
+    with pytest.raises(
+        ConfigurationError, match=r"names gone, and no such task is here; there are echo, .*summarize\.$"
+    ):
         load_registry([], ["echo", "gone"])
+    with pytest.raises(ConfigurationError, match=r"names lost, .*; there are echo, good, .*summarize\.$"):
+        load_registry(["there:Good"], ["lost"])
 
 
 def test_a_default_that_is_not_there_is_refused() -> None:
@@ -121,7 +128,10 @@ def test_a_default_that_is_not_there_is_refused() -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("nowhere:Task", "can't be imported: ModuleNotFoundError"),
+        ("nowhere:Task", "can't be imported: No module named 'nowhere'. It was looked for in /"),
+        ("nowhere.tasks:Task", "No module named 'nowhere'. It was looked for in /"),
+        ("there.tasks:Task", "can't be imported: No module named 'there.tasks'"),
+        ("lacking:Task", "can't be imported: ModuleNotFoundError: No module named 'lacked'$"),
         ("there:Missing", "can't be imported: AttributeError"),
         ("there", "must be named as module:Class"),
         ("there:number", "no subclass"),

@@ -433,6 +433,14 @@ def test_ends_without_a_report(status: str, said: str) -> None:
         assert each in html
 
 
+def test_a_failure_that_will_not_pass() -> None:
+    """I expect a job that failed before any work began not to be told that it may pass, and one that had, to be."""
+    document = PAGES.job(a_job(status="failed", started_at=None, progress=Progress(done=0, total=0)), 0)
+    work = PAGES.job(a_job(status="failed"), 0)
+    assert ("Many failures pass" in document, "while the document was read" in document) == (False, True)
+    assert ("Many failures pass" in work, "while the document was read" in work) == (True, False)
+
+
 def test_unread_is_in_the_navigation() -> None:
     """Every page shows how much is unread, in words for those who can't see the badge."""
     assert 'class="badge">1,234<span class="hidden"> unread</span>' in PAGES.agents(
@@ -442,10 +450,12 @@ def test_unread_is_in_the_navigation() -> None:
 
 
 def test_inbox_marks_and_reads() -> None:
-    """Only what is unread offers to be marked as read; each message leads to its job."""
+    """Only what is unread offers to be marked as read, alone and with all that is shown; each leads to its job."""
     items = [a_notice(), a_notice(id=6, read_at=NOON)]
     html = PAGES.inbox(NotificationList(items=items, unread=1, next="c/1"))
-    assert re.findall(r'action="([^"]+)"', html) == ["/ui/notifications/7/read"]
+    marking = ["/ui/notifications/read?up_to=7", "/ui/notifications/7/read"]
+    assert re.findall(r'action="([^"]+)"', html) == marking
+    assert "action=" not in PAGES.inbox(NotificationList(items=items[1:], unread=0, next=None))
     assert html.count('href="/jobs/x"') == 2
     assert 'href="/inbox?cursor=c/1"' in html
 
