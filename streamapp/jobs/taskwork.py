@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import time
@@ -97,12 +98,14 @@ def open_desk(settings: Settings) -> None:
 
 
 def warm() -> None:
-    """Import what takes long: the tasks, and what they draw plots with."""
+    """Import what takes long: the tasks, and what they draw plots with. Garbage is not looked for there any more."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 
     assert _desk is not None
     assert _desk.registry is not None
+    gc.collect()
+    gc.freeze()  # a look through all of it took longer than decoding a book's results
 
 
 def each(calls: Sequence[Callable[[], Any]]) -> list[Ended]:

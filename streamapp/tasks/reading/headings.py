@@ -101,11 +101,17 @@ def _other(text: str) -> Heading | None:
         not found["rest"].strip(" .:") or is_title_like(found["rest"].strip(" .:-"))
     ):
         return Heading(Kind.NAMED, text)
-    letters = [character for character in text if character.isalpha()]
-    shouted = len(letters) >= 3 and all(character.isupper() for character in letters)
-    if shouted and len(text) <= 60 and is_title_like(text) and not SENTENCE_END.search(text):
+    if len(text) <= 60 and _is_shouted(text) and is_title_like(text) and not SENTENCE_END.search(text):
         return Heading(Kind.CAPITALS, text)
     return None
+
+
+def _is_shouted(text: str) -> bool:
+    """Three letters or more, and all of them capitals."""
+    if not text.isupper():  # which is quick, and lets letters pass that are neither
+        return False
+    letters = [character for character in text if character.isalpha()]
+    return len(letters) >= 3 and all(character.isupper() for character in letters)
 
 
 def is_title_like(text: str) -> bool:

@@ -97,7 +97,8 @@ def _greedy(similar: Floats, groups: Indices, budgets: dict[int, int]) -> list[i
     """Take the row of ``similar`` [candidates, sentences] ≥ 0 with the greatest gain, while budgets last."""
     covered = np.zeros(similar.shape[1], dtype=np.float32)
     left = dict(budgets)
-    heap = [(-float(gain), place) for place, gain in enumerate(similar.sum(1, dtype=np.float64))]
+    more = np.empty_like(covered)
+    heap = [(-float(gain), place) for place, gain in enumerate(similar.sum(1))]
     heapq.heapify(heap)
     chosen: list[int] = []
     while heap and any(left.values()):
@@ -105,7 +106,8 @@ def _greedy(similar: Floats, groups: Indices, budgets: dict[int, int]) -> list[i
         if not left[int(groups[place])]:
             continue
         # Gains only shrink, so a fresh one that still leads the stale ones of the others leads for good.
-        gain = float(np.maximum(similar[place] - covered, 0).sum(dtype=np.float64))
+        np.subtract(similar[place], covered, out=more)
+        gain = float(np.maximum(more, 0, out=more).sum())
         if heap and gain < -heap[0][0]:
             heapq.heappush(heap, (-gain, place))
             continue
