@@ -52,7 +52,10 @@ def arc_png(digest: Digest, arc: Arc, title: str) -> bytes:
     with warnings.catch_warnings():
         # A heading in a script that the font lacks is drawn as boxes; the mail's text has it in full.
         warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
-        options = {"compress_level": 1}  # a fifth larger, and a sixth of the plot's time less
+        options = {
+            "compress_level": 1,
+            "compress_type": 3,
+        }  # runs alone: as small as with level 6, in three quarters of it
         canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs=options)  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 

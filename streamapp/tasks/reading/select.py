@@ -61,7 +61,7 @@ def _quotes_close(text: str) -> bool:
 def choose(texts: Sequence[str], whole: Sequence[bool], chapters: Indices, embeddings: Floats, count: int) -> list[int]:
     """Indices of the chosen sentences, ascending: `count` of each chapter, fewer where it is short.
 
-    ``chapters`` [sentences] and ``embeddings`` [sentences, width], rows of length one.
+    ``chapters`` [sentences], ascending, and ``embeddings`` [sentences, width], rows of length one.
     """
     ranks = np.array([standing(text, whole=flag) for text, flag in zip(texts, whole, strict=True)])
     budgets: dict[int, int] = {}
@@ -75,10 +75,16 @@ def choose(texts: Sequence[str], whole: Sequence[bool], chapters: Indices, embed
     candidates = np.concatenate(pool)
     step = -(-len(texts) * len(candidates) // SIMILARITIES)
     similar = embeddings[candidates] @ embeddings[::step].T
-    for number in numbers:
-        similar[np.ix_(chapters[candidates] == number, chapters[::step] == number)] *= 1 + OWN_CHAPTER
+    for number in numbers:  # each is a block of the matrix, since both sides are in the book's order
+        rows, columns = _stretch(chapters[candidates], number), _stretch(chapters[::step], number)
+        similar[rows, columns] *= 1 + OWN_CHAPTER
     chosen = _greedy(np.maximum(similar, 0, out=similar), chapters[candidates], budgets)
     return sorted(int(candidates[place]) for place in chosen)
+
+
+def _stretch(ascending: Indices, number: np.intp) -> slice:
+    """Where that number stands."""
+    return slice(*np.searchsorted(ascending, [number, number + 1]))
 
 
 def _candidates(members: Indices, ranks: NDArray[np.int_], embeddings: Floats, budget: int, most: int) -> Indices:
