@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from streamapp.book import Book, Chapter
 from streamapp.tasks.reading.headings import Heading, Kind, heading_of, is_title_like, nice_case
@@ -117,7 +118,8 @@ def _one_per_line(lines: Sequence[str]) -> bool:
 
 def _contents(group: Sequence[str]) -> bool:
     """Three or more lines that are all headings, but for one that ran over."""
-    return len(group) >= 3 and sum(heading_of(line) is not None for line in group) >= len(group) - 1
+    others = (line for line in group if heading_of(line) is None)
+    return len(group) >= 3 and len(list(islice(others, 2))) < 2  # of prose no more than two lines are looked at
 
 
 def _without_contents(blocks: Sequence[Block]) -> list[Block]:
