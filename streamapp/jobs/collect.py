@@ -63,7 +63,7 @@ class Collector:
         key = ChunkKey(run, result.step, result.predictor, result.chunk)
         complete = await self._database.note(keep_result, key, result.outcomes, result.version)
         if any("out" in outcome for outcome in result.outcomes):  # what was dropped was quick for another reason
-            self._progress.windows.back(result.predictor, len(result.outcomes), result.seconds)
+            self._progress.windows.back(result.predictor, result.seconds)
         freed = self._progress.top_up([result.predictor])
         await (both(freed, self.reduce(run, result.step, complete)) if complete else freed)
 

@@ -11,7 +11,7 @@ from streamapp.identity import Run
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
 from streamapp.jobs.together import Together, both
-from streamapp.jobs.windows import Windows
+from streamapp.jobs.windows import CREDITS_PER_WORKER, Windows
 from streamapp.store import credits, ends, jobs, memory, reports, rooms, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
@@ -168,7 +168,7 @@ def _storable(reason: str) -> str:
 
 def _take_off(connection: Connection, predictor: str, windows: Windows) -> list[AnyRow]:
     lanes = max(1, workers.count(connection))
-    given, small = windows.credits(predictor, lanes), windows.small(predictor, lanes)
+    given, small = lanes * CREDITS_PER_WORKER, windows.small(predictor, lanes)
     return credits.take_off(connection, predictor, given, small, windows.full(predictor))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamapp.jobs.windows import CREDITS_PER_WORKER, DEEPEST, ITEMS, LATE_S, QUICK_S, SOON_S, WIDEST, Windows
+from streamapp.jobs.windows import CREDITS_PER_WORKER, ITEMS, LATE_S, QUICK_S, WIDEST, Windows
 
 AT_FIRST = (CREDITS_PER_WORKER, CREDITS_PER_WORKER * ITEMS)
 
@@ -14,64 +14,29 @@ def test_at_first_there_is_no_more_than_the_credits() -> None:
     assert windows.small("model", 3) == (3 * AT_FIRST[0], 3 * AT_FIRST[1])
 
 
-def grown() -> Windows:
-    """Of a predictor whose full chunks have so many items."""
-    windows = Windows()
-    windows.flown("model", [ITEMS])
-    return windows
-
-
-def test_small_chunks_that_come_back_quickly_widen_it_up_to_a_bound() -> None:
+def test_what_comes_back_quickly_widens_it_up_to_a_bound() -> None:
     """I expect one more for each, never more than the bound, and never more items."""
-    windows = grown()
-    windows.back("model", 1, QUICK_S / 2)
+    windows = Windows()
+    windows.back("model", QUICK_S / 2)
     assert windows.small("model", 1) == (CREDITS_PER_WORKER + 1, AT_FIRST[1])
     for _ in range(2 * WIDEST):
-        windows.back("model", 1, QUICK_S / 2)
+        windows.back("model", QUICK_S / 2)
     assert windows.small("model", 1) == (WIDEST, AT_FIRST[1])
     assert windows.small("other", 1) == AT_FIRST
 
 
-def test_small_chunks_that_come_back_late_halve_it_down_to_the_credits() -> None:
+def test_what_comes_back_late_halves_it_down_to_the_credits() -> None:
     """I expect half of it after one, what is between quick and late to leave it, and the credits to stay."""
-    windows = grown()
+    windows = Windows()
     for _ in range(WIDEST):
-        windows.back("model", 1, 0.0)
-    windows.back("model", 1, (QUICK_S + LATE_S) / 2)
+        windows.back("model", 0.0)
+    windows.back("model", (QUICK_S + LATE_S) / 2)
     assert windows.small("model", 1).chunks == WIDEST
-    windows.back("model", 1, LATE_S * 2)
+    windows.back("model", LATE_S * 2)
     assert windows.small("model", 1).chunks == WIDEST // 2
     for _ in range(10):
-        windows.back("model", 1, LATE_S * 2)
+        windows.back("model", LATE_S * 2)
     assert windows.small("model", 1) == AT_FIRST
-    assert windows.credits("model", 1) == CREDITS_PER_WORKER
-
-
-def test_full_chunks_that_come_back_soon_bring_credits_up_to_a_bound() -> None:
-    """I expect one more for each, for each worker, and the room beside them to hold as many items more."""
-    windows = grown()
-    windows.back("model", ITEMS, SOON_S / 2)
-    assert windows.credits("model", 3) == 3 * (CREDITS_PER_WORKER + 1)
-    assert windows.small("model", 3).items == 3 * (CREDITS_PER_WORKER + 1) * ITEMS
-    for _ in range(2 * DEEPEST):
-        windows.back("model", ITEMS, SOON_S / 2)
-    assert windows.credits("model", 1) == DEEPEST
-    assert windows.small("model", 1).chunks >= DEEPEST
-    assert windows.credits("other", 1) == CREDITS_PER_WORKER
-
-
-def test_full_chunks_that_come_back_late_halve_the_credits() -> None:
-    """I expect half after one, what is between soon and late to leave them, and four at least."""
-    windows = grown()
-    for _ in range(DEEPEST):
-        windows.back("model", ITEMS, 0.0)
-    windows.back("model", ITEMS, (SOON_S + LATE_S) / 2)
-    assert windows.credits("model", 1) == DEEPEST
-    windows.back("model", ITEMS, LATE_S * 2)
-    assert windows.credits("model", 1) == DEEPEST // 2
-    for _ in range(10):
-        windows.back("model", ITEMS, LATE_S * 2)
-    assert windows.credits("model", 1) == CREDITS_PER_WORKER
 
 
 def test_larger_chunks_make_more_room_for_items() -> None:
