@@ -112,7 +112,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     publisher = Publisher(database, by_name, names, room, mailer.expect)
     endings = Endings(database)
     cancels = Cancels(topic(app, names.cancels, Cancel))
-    progress = Progress(database, publisher, room, settings.memory_s, endings.ended, cancels.tell)
+    progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended, cancels.tell)
     errands = Errands(workshop)
     collector = Collector(database, errands, progress)
     planner = Planner(database, errands, progress, collector, room)

@@ -11,7 +11,7 @@ from streamapp.identity import Run
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.taskwork import Begun
 from streamapp.jobs.together import Together, both
-from streamapp.jobs.windows import CREDITS_PER_WORKER, Windows
+from streamapp.jobs.windows import CREDITS_PER_WORKER, ITEMS, Windows
 from streamapp.store import credits, ends, jobs, memory, reports, rooms, workers
 from streamapp.store.chunks import begin_step
 from streamapp.store.database import Database
@@ -36,6 +36,7 @@ class Progress:
         publisher: Publisher,
         room: int = 0,
         memory_s: float | None = None,
+        chunk_items: int = ITEMS,
         signal: Callable[[Run], None] = lambda run: None,
         tell: Callable[[Run], None] = lambda run: None,
     ) -> None:
@@ -45,7 +46,7 @@ class Progress:
         self._signal = signal
         self._tell = tell
         self.memory_s = memory_s
-        self.windows = Windows()
+        self.windows = Windows(chunk_items)
         self._credits: dict[str, Together[None]] = {}
         self._rooms = Together(self._let_in)
 

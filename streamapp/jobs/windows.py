@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from streamapp.store.credits import Small
 from streamapp.tasks.contract import Predictor
 
-__all__ = ["CREDITS_PER_WORKER", "Windows"]
+__all__ = ["CREDITS_PER_WORKER", "ITEMS", "Windows"]
 
 CREDITS_PER_WORKER = 4  # chunks: about two batches' worth
 ITEMS = Predictor.chunk_items  # what a chunk is taken to hold until a larger one has flown
@@ -27,9 +27,10 @@ QUICK_S, LATE_S = 0.25, 1.0
 
 
 class Windows:
-    """A window for each predictor, in chunks for each model worker."""
+    """A window for each predictor, in chunks for each model worker. No chunk has more than `chunk_items` items."""
 
-    def __init__(self) -> None:
+    def __init__(self, chunk_items: int = ITEMS) -> None:
+        self._least = min(ITEMS, chunk_items)
         self._width: defaultdict[str, int] = defaultdict(lambda: CREDITS_PER_WORKER)
         self._full: defaultdict[str, int] = defaultdict(lambda: 1)
 
@@ -43,7 +44,7 @@ class Windows:
 
     def small(self, predictor: str, workers: int) -> Small:
         """The room beyond the credits, for that many model workers."""
-        items = CREDITS_PER_WORKER * max(ITEMS, self._full[predictor])
+        items = CREDITS_PER_WORKER * max(self._least, self._full[predictor])
         return Small(workers * self._width[predictor], workers * items)
 
     def back(self, predictor: str, seconds: float) -> None:

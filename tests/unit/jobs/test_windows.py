@@ -46,6 +46,11 @@ def test_larger_chunks_make_more_room_for_items() -> None:
     assert windows.small("model", 2) == (2 * CREDITS_PER_WORKER, 2 * CREDITS_PER_WORKER * 3 * ITEMS)
 
 
+def test_chunks_that_the_settings_keep_small_make_less_room() -> None:
+    """I expect the credits' worth of what a chunk may hold at most."""
+    assert Windows(chunk_items=1).small("model", 1) == (CREDITS_PER_WORKER, CREDITS_PER_WORKER)
+
+
 def test_the_largest_chunk_so_far_is_a_full_one() -> None:
     """I expect the largest of all that have flown, for each predictor, and one item before there was any."""
     windows = Windows()
