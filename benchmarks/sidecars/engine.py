@@ -31,7 +31,6 @@ def load() -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
     settings = load_settings()
     engine = Engine(MiniLM(), Sentence, Blobs(settings.blobs), _hung)
     loop.run_until_complete(engine.load(pick_device(settings.device, settings.torch_threads)))
-
     atexit.register(lambda: loop.run_until_complete(engine.close()))
 
     def compute(question: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from streamapp.intake.jsontext import parse_object
+from streamapp.intake.pace import read_whole
 from streamapp.intake.refusal import Refused
 from streamapp.store.cursor import Cursor, unpack
 
@@ -22,6 +25,7 @@ __all__ = [
     "limit_of",
     "no_such",
     "number_of",
+    "optional_object",
     "uuid_of",
 ]
 
@@ -59,8 +63,16 @@ def uuid_of(text: str) -> str | None:
 
 def number_of(text: str) -> int | None:
     """A whole number that SQL can hold; None for what is none."""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else LARGEST + 1
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        return None
+    number = int(text)
     return number if number <= LARGEST else None
+
+
+async def optional_object(request: web.Request) -> dict[str, Any]:
+    """The body, a JSON object; without one it is empty. Raises `Refused`."""
+    raw = await read_whole(request)
+    return parse_object(raw) if raw else {}
 
 
 def limit_of(request: web.Request, size: int) -> int:

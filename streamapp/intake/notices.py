@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection
 
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import LARGEST, WRONG, as_json
-from streamapp.intake.jsontext import parse_object
+from streamapp.intake.handling import LARGEST, WRONG, as_json, optional_object
 from streamapp.intake.operation import JSON, Answer, operation
-from streamapp.intake.pace import read_whole
 from streamapp.intake.refusal import from_validation
 from streamapp.resources import NotificationsRead
 from streamapp.store import inbox
@@ -45,8 +43,7 @@ class Notices:
     )
     async def read_notifications(self, request: web.Request) -> web.Response:
         """POST /v1/notifications/read: all lines of the caller's tenant, or those up to one."""
-        raw = await read_whole(request)
-        wished = _read(parse_object(raw) if raw else {})
+        wished = _read(await optional_object(request))
         return as_json(await self.database.write(_mark, caller_of(request).tenant, wished.up_to))
 
 

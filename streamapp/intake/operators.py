@@ -14,10 +14,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streamapp.errors import BrokerUnavailable
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import LARGEST, number_of
-from streamapp.intake.jsontext import parse_object
+from streamapp.intake.handling import LARGEST, number_of, optional_object
 from streamapp.intake.operation import JSON, Answer, operation
-from streamapp.intake.pace import read_whole
 from streamapp.intake.query import Query, read_query
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.jobs.letters import LetterDesk, NotRedrivable
@@ -191,10 +189,8 @@ def _present(row: AnyRow | None) -> DeadLetterResource:
 
 
 async def _body(request: web.Request) -> LetterQuery:
-    raw = await read_whole(request)
-    fields = parse_object(raw) if raw else {}
     try:
-        return LetterQuery.model_validate(fields)
+        return LetterQuery.model_validate(await optional_object(request))
     except ValidationError as error:
         raise from_validation(error, known=LetterQuery.model_fields) from error
 

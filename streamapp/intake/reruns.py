@@ -10,10 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streamapp.intake.answers import Answers
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import NO_SUCH, WRONG, known, no_such
-from streamapp.intake.jsontext import parse_object
+from streamapp.intake.handling import NO_SUCH, WRONG, known, no_such, optional_object
 from streamapp.intake.operation import JSON, Answer, operation
-from streamapp.intake.pace import read_whole
 from streamapp.intake.refusal import Refused, from_validation
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Deadline
@@ -59,8 +57,7 @@ class Reruns:
     @operation("Try a job again", RETRIED, bodies={JSON: Rerun}, body_required=False, problems=KEPT)
     async def retry_job(self, request: web.Request, job_id: str) -> web.Response:
         """POST /v1/jobs/{id}/retry: the next run of a failed, expired or cancelled job; 409 for any other."""
-        raw = await read_whole(request)
-        made = await self.retry(caller_of(request).tenant, job_id, parse_object(raw) if raw else {})
+        made = await self.retry(caller_of(request).tenant, job_id, await optional_object(request))
         return await self.answers.accepted(request, made)
 
     async def retry(self, tenant: str, job_id: str, fields: dict[str, Any]) -> Reservation:

@@ -66,22 +66,21 @@ def check_predictor(kind: type[Predictor[Any, Any, Any]]) -> None:
     label = f"Predictor {kind.__qualname__}"
     if not isinstance(kind.version, str):
         raise ConfigurationError(f'{label}: its version must be a string, such as "1".')
-    _check_budget(label, "its budget", kind.budget)
-    if not _is_number(kind.chunk_items, int):
-        raise ConfigurationError(f"{label}: its chunk_items must be a whole number above 0: {kind.chunk_items!r}.")
+    _checked_whole(label, "its budget", kind.budget)
+    _checked_whole(label, "its chunk_items", kind.chunk_items)
     if not _is_number(kind.timeout_s, int | float):
         raise ConfigurationError(f"{label}: its timeout_s must be seconds above 0, and is {kind.timeout_s!r}.")
 
 
 def checked_budget(predictor: Predictor[Any, Any, Any], budget: Any) -> int:
     """What `budget_loaded` gave. Raises `ConfigurationError` for what is no budget."""
-    return _check_budget(f"Predictor {type(predictor).__qualname__}", "what budget_loaded gives", budget)
+    return _checked_whole(f"Predictor {type(predictor).__qualname__}", "what budget_loaded gives", budget)
 
 
-def _check_budget(label: str, what: str, budget: Any) -> int:
-    if not _is_number(budget, int):
-        raise ConfigurationError(f"{label}: {what} must be a whole number above 0, and is {budget!r}.")
-    return int(budget)
+def _checked_whole(label: str, what: str, number: Any) -> int:
+    if not _is_number(number, int):
+        raise ConfigurationError(f"{label}: {what} must be a whole number above 0, and is {number!r}.")
+    return int(number)
 
 
 def _has_all(what: str, kind: type, thing: object, base: type, needed: Mapping[str, str]) -> None:
