@@ -26,8 +26,8 @@ class GunicornSite:
     def __init__(self, folder: Path, environment: Mapping[str, str], *flags: str) -> None:
         self.port = free_port()
         self.log = folder / f"gunicorn-{self.port}.log"
-        # gunicorn closes a connection of whose request it left more than 64 KiB unread, having said that it is kept: the
-        # next request on it may be lost, so each has one of its own
+        # gunicorn closes a connection of whose request it left more than 64 KiB unread, having said that it is kept:
+        # the next request on it may be lost, so each has one of its own
         fresh = httpx.Limits(max_keepalive_connections=0)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30.0, trust_env=False, limits=fresh)
         command = [sys.executable, "-m", "gunicorn", *OLD_FLAGS, "-b", f"127.0.0.1:{self.port}", *flags]
