@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from streamapp.allocator import give_back_now
+from streamapp.allocator import give_back_now, keep
 from streamapp.inference.batch import Pending
 from streamapp.inference.devices import Device, is_out_of_memory
 from streamapp.inference.given import outcomes_of
@@ -67,6 +67,7 @@ class Runner:
     def _load(self) -> int:
         self._predictor.load(self._device.name)
         give_back_now()
+        keep()
         return checked_budget(self._predictor, self._predictor.budget_loaded())
 
     def _predict(self, batch: Sequence[Pending]) -> Outcomes:

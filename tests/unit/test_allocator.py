@@ -1,4 +1,4 @@
-"""Memory that large bodies and loading took is given back: each case in a process of its own, by its resident size."""
+"""Memory that large bodies and loading took is given back, and what batches take is kept: each case in its own process."""
 
 from __future__ import annotations
 
@@ -72,6 +72,39 @@ asyncio.run(main())
 """
 
 
+BATCHES = """
+import asyncio
+import resource
+from pathlib import Path
+
+from streamapp.documents.claim import Blobs
+from streamapp.inference.engine import Engine
+from streamapp.models import Chunk
+from streamapp.testing.fakes import Word, WordPredictor
+
+
+class Wide(WordPredictor):
+    def predict(self, batch):
+        tensors = [bytes([number]) * (5 << 20) for number in range(1, 9)]
+        del tensors
+        return super().predict(batch)
+
+
+async def main():
+    engine = Engine(Wide(), Word, Blobs(Path.cwd().as_uri()), print)
+    await engine.load("cpu")
+    chunk = Chunk("acme", "job", 1, 0, 0, "word", "blob:none", "text/plain", 1, [{"text": "word"}])
+    for number in range(13):
+        if number == 3:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        await engine.compute(chunk)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
 def grown_mib(given_back: str) -> int:
     """How much a process has grown after 500 large bodies that are gone."""
     ran = subprocess.run([sys.executable, "-c", MANY, given_back], capture_output=True, text=True, check=True)
@@ -97,3 +130,10 @@ def test_a_model_worker_gives_back_what_loading_took() -> None:
     """I expect little to stay of 50 MB that a predictor needed only while it was loaded."""
     ran = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     assert int(ran.stdout) < 16
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it is about glibc")
+def test_a_model_worker_keeps_what_a_batch_took_for_the_next_one() -> None:
+    """I expect ten batches of 40 MiB, 10,240 pages each, to take few pages from the system after the first three."""
+    ran = subprocess.run([sys.executable, "-c", BATCHES], capture_output=True, text=True, check=True)
+    assert int(ran.stdout) < 2_000
