@@ -5,9 +5,9 @@ freed raises the size from which it does so, up to 32 MiB. From then on large bo
 things that stay, and what is free below those is never given back: a worker grows by the largest bodies that ever came
 together, in each of its arenas. With thresholds that were set, they stay (mallopt(3)).
 
-A model worker is the other way round: the tensors of each batch come and go, and taking their memory anew, page by page,
-was a twentieth of its time. It gives back once what loading took (weights as they were read, and in another precision
-than the one that was chosen), and from then on it keeps what a batch took for the next one.
+A model worker is the other way round: the tensors of each batch come and go, and taking their memory anew, page by
+page, was a twentieth of its time. It gives back once what loading took (weights as they were read, and in another
+precision than the one that was chosen), and from then on it keeps what a batch took for the next one.
 """
 
 from __future__ import annotations

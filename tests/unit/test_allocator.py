@@ -1,4 +1,4 @@
-"""Memory that large bodies and loading took is given back, and what batches take is kept: each case in its own process."""
+"""What large bodies and loading took is given back, and what a batch took is kept: each case in its own process."""
 
 from __future__ import annotations
 
