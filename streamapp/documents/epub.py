@@ -88,8 +88,9 @@ def _path(archive: Archive, base: str, part: Element) -> str | None:
 
 
 def _blocks(archive: Archive, path: str, limits: Limits) -> list[Block]:
-    _, blocks = read_markup(decoded_markup(archive.read(path), None), limits, xml=True)
-    return blocks
+    page = decoded_markup(archive.read(path), None)
+    _, blocks = read_markup(page, limits, xml=True)
+    return blocks or read_markup(page, limits, xml=True, exhibits=True)[1]
 
 
 def _check_encryption(archive: Archive) -> None:

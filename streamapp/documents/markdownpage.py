@@ -16,4 +16,6 @@ __all__ = ["read_markdown"]
 def read_markdown(file: BinaryIO, limits: Limits) -> Book:
     """The book. The intake has brought it to UTF-8. Raises `BadDocument`."""
     text = decode_text(file.read(), "utf-8")
-    return book_in(html_of(text), "Markdown", limits, title=title_in(text))
+    return book_in(
+        html_of(text), "Markdown", limits, title=title_in(text), exhibits=True
+    )  # those that are left are prose

@@ -14,6 +14,7 @@ from typing import Final
 from lxml import etree
 
 from streamapp.documents.blocks import Block
+from streamapp.documents.exhibits import exhibit_depth
 from streamapp.documents.landmarks import BANNER, landmark
 from streamapp.documents.limits import Limits
 from streamapp.documents.xmlparts import local_name
@@ -42,20 +43,23 @@ XML: Final = frozenset(("amp;", "lt;", "gt;", "quot;", "apos;"))
 PIECE: Final = 64 * 1024
 
 
-def read_markup(text: str, limits: Limits, *, xml: bool, beside: bool = True) -> tuple[str, list[Block]]:
+def read_markup(
+    text: str, limits: Limits, *, xml: bool, beside: bool = True, exhibits: bool = False
+) -> tuple[str, list[Block]]:
     """The document's own title, empty where it has none, and its blocks. Raises `BadDocument` where it is too deep.
 
     `beside`: with what stands beside a page's content. A book's pages have none: what looks like it is the book's.
+    `exhibits`: with code and tables of data.
     """
     if not text.strip():
         return "", []
     if xml:
         try:
-            return _read(_as_xml(text), _xml_parser(_Reader(limits.depth, beside=beside)))
+            return _read(_as_xml(text), _xml_parser(_Reader(limits.depth, beside=beside, exhibits=exhibits)))
         except etree.LxmlError:
             pass  # many books say XHTML and are not
     try:
-        return _read(text, _html_parser(_Reader(limits.depth, beside=beside)))
+        return _read(text, _html_parser(_Reader(limits.depth, beside=beside, exhibits=exhibits)))
     except etree.LxmlError as error:
         raise BadDocument(f"The HTML can't be read: {error}.") from error
 
@@ -89,8 +93,8 @@ def _character(found: re.Match[str]) -> str:
 class _Reader:
     """Called by lxml for each tag and text; what `close` returns is what the parser returns."""
 
-    def __init__(self, depth: int, *, beside: bool) -> None:
-        self._limit, self._beside = depth, beside
+    def __init__(self, depth: int, *, beside: bool, exhibits: bool) -> None:
+        self._limit, self._beside, self._exhibits = depth, beside, exhibits
         self._open: list[str] = []
         self._skip_below: int | None = None
         self._banner_below: int | None = None
@@ -114,7 +118,10 @@ class _Reader:
         role = None if self._beside else landmark(name, attributes, self._open[:-1])
         if role:
             self._flush()
-        if name in SKIPPED or _is_apparatus(attributes) or role not in (None, BANNER):
+        exhibit = None if self._exhibits else exhibit_depth(name, attributes, self._open[:-1])
+        if exhibit is not None:
+            self._skip_below = exhibit
+        elif name in SKIPPED or _is_apparatus(attributes) or role not in (None, BANNER):
             self._skip_below = len(self._open)
         elif name == "title" and "head" in self._open[-2:]:
             self._in_title = True

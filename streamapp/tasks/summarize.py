@@ -92,7 +92,7 @@ class Summarize(Task):
     """The sentences that say most, chapter by chapter, and the story's emotional arc as a plot."""
 
     name: ClassVar[str] = "summarize"
-    version: ClassVar[str] = "4"
+    version: ClassVar[str] = "5"
     accepts: ClassVar[Sequence[str]] = ("text/plain", *BOOK_FILES)
     books: ClassVar[bool] = True
     largest: ClassVar[int | None] = 64 * 1024 * 1024  # a book of twenty thousand pages: it is read as a whole

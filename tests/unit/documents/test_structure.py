@@ -104,6 +104,28 @@ def test_what_stands_beside_the_content(body: str, paragraphs: list[str]) -> Non
     assert [text for chapter in page(body).chapters for text in chapter.paragraphs] == paragraphs
 
 
+LISTING = "<pre><code>b = 1\n\nc = 2</code></pre>"
+DATA = "<table><tr><th>Year<th>Rain</tr><tr><td>1851<td>12</tr></table>"
+
+
+@pytest.mark.parametrize(
+    ("body", "paragraphs"),
+    [
+        (f"<p>a{LISTING}<p>b{DATA}<p>c", ["a", "b", "c"]),
+        ("<p>a<pre class='sourceCode python'>b = 1</pre><p>c", ["a", "c"]),
+        ("<p>a<pre data-type=programlisting>b = 1</pre><p>c", ["a", "c"]),
+        ("<p>a<table><caption>Rain</caption><tr><td>1851<td>12</table><p>c", ["a", "c"]),
+        ("<p>a<table><thead><tr><td>Rain</thead><tr><td>12</table><p>c", ["a", "c"]),
+        ("<table><tr><td>a<table><tr><th>Rain<td>12</table><tr><td>b</table>", ["a", "b"]),  # one of data in the layout
+        ("<p>a <code>b</code> c<pre>d\n\ne</pre><table><tr><td>f</table>", ["a b c", "d", "e", "f"]),
+        (f"<h1>A</h1>{LISTING}{DATA}", ["b = 1", "c = 2", "Year", "Rain", "1851", "12"]),  # nothing else is there
+    ],
+)
+def test_code_and_tables_of_data_are_no_prose(body: str, paragraphs: list[str]) -> None:
+    """They are left out, unless they are all that there is; what is laid out or preformatted alone is none."""
+    assert [each for chapter in page(body).chapters for each in chapter.paragraphs] == paragraphs
+
+
 def test_a_title_in_a_pages_header() -> None:
     """Is the page's, unless its content has one; its other headings are no chapters."""
     header = "<header><h1>The <i>Road</i></h1><p>by me<h2>Menu</h2></header>"
@@ -138,6 +160,15 @@ def test_a_books_page_has_nothing_beside_it() -> None:
     """Its headers and notes are the book's."""
     text = f"<html><body><header><h2>Rain</h2><p>{PROSE}</p></header><aside>{PROSE}</aside></body></html>"
     assert epub_of(**{"OEBPS/text/0.xhtml": text}).chapters[0] == Chapter("Rain", [PROSE, PROSE])
+
+
+def test_code_and_tables_of_data_in_an_epub() -> None:
+    """They are left out too, but for a page that has nothing else."""
+    page = "<html><body><h2>Rain</h2>{}" + LISTING + "<table><tr><th>Year</th></tr></table></body></html>"
+    found = epub_of(**{"OEBPS/text/0.xhtml": page.format(f"<p>{PROSE}</p>")})
+    assert found.chapters[0] == Chapter("Rain", [PROSE])
+    alone = "<html><body>" + LISTING + "</body></html>"
+    assert "c = 2" in epub_of(**{"OEBPS/text/0.xhtml": alone}).chapters[0].paragraphs
 
 
 def test_an_epub_by_its_contents() -> None:
