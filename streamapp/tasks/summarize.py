@@ -33,7 +33,7 @@ class SummarizeParams(Params):
     """What a client may choose."""
 
     sentences_per_chapter: int = Field(
-        default=3, ge=1, le=10, description="Sentences of each chapter; fewer of a short one."
+        default=3, ge=1, le=10, description="Sentences of each chapter; of a short one a quarter of what it has."
     )
     title: str = Field(default="", max_length=120, description="The title to use. Empty: the one found in the text.")
 

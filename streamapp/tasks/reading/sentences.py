@@ -26,6 +26,10 @@ BEFORE_NAMES = re.compile(
 BEFORE_NUMBERS = re.compile(
     r"nos?|pp?|vol|ch|chap|art|fig|sec|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec", re.IGNORECASE
 )
+LABEL = re.compile(
+    r"(?:figure|fig\.|table|chapter|part|book|plate|map|box|listing|example|exercise) [\dIVXLC]+(?:[.\u2013-]\d+)*",
+    re.IGNORECASE,
+)
 INITIALS = re.compile(r"[A-ZÀ-ÞА-Я](?:\.[A-ZÀ-ÞА-Я])*")
 SPEECH = re.compile(
     r"(?:I|[A-Z][\w.'’-]{0,30}(?: [A-Z][\w.'’-]{0,30}){0,3}) (?:said|cried|asked|replied|answered|exclaimed|shouted|"
@@ -70,11 +74,12 @@ def _ends(text: str, start: int, mark: re.Match[str], stop: int, *, cased: bool)
 
 
 def _abbreviates(text: str, start: int, position: int, following: int) -> bool:
-    """Whether the full stop at `position` belongs to an abbreviation, an initial or the number of a list's entry."""
+    """Whether the full stop at `position` belongs to an abbreviation, an initial, or the number of a thing."""
     word = text[max(0, position - 12) : position].rpartition(" ")[2].lstrip("\"“‘'([_*-\u2014")
     if INITIALS.fullmatch(word):
         return word != "I"
-    if word.isdigit() and text[start:position].strip() == word:
+    begun = text[start : min(position, start + 40)].strip()  # a number or a label is shorter, and slices cost
+    if (word.isdigit() and begun == word) or LABEL.fullmatch(begun):
         return True
     before_number = BEFORE_NUMBERS.fullmatch(word) and text[following].isdigit()
     return bool(BEFORE_NAMES.fullmatch(word) or before_number)

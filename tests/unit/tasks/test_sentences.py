@@ -31,6 +31,7 @@ def split(paragraph: str) -> list[str]:
         ["She _knew_.", "_He_ did not."],
         ["The U.S. Army left.", "It was 5 p.m. by then."],
         ["1. Milk and bread.", "All of it."],
+        ["Figure 1. A roll.", "Table 2.3. What it costs.", "CHAPTER IV. The Road.", "It is in chapter 4.", "He left."],
         ["“One.", "Two.”", "‘Three.’", "Four."],
         ["He sagte: „Komm mit!“", "Dann ging er z.B. nach Hause."],
         ["今天天气很好。", "我们去吧！"],
@@ -66,7 +67,8 @@ def test_nothing_is_lost_and_every_sentence_is_of_the_text(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", ".", "a.", "1. ", "A. ", '."', "Oh! ", '"Oh!" ', "So it is. ", "word ", "... ", "-", "No. 1 "]
+    "unit",
+    ["a", ".", "a.", "1. ", "A. ", '."', "Oh! ", '"Oh!" ', "So it is. ", "word ", "... ", "-", "No. 1 ", "Box 1. "],
 )
 def test_splitting_is_linear(unit: str) -> None:
     """A megabyte without a line break is split in a second or two, whatever it repeats."""
