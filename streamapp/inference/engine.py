@@ -23,7 +23,7 @@ from streamapp.inference.dropped import Dropped
 from streamapp.inference.predict import Runner
 from streamapp.inference.prepare import STOPPED, Preparer
 from streamapp.inference.quarantine import Quarantine
-from streamapp.inference.suspects import LONE_DEATHS
+from streamapp.inference.verdict import verdict_of
 from streamapp.inference.work import ATTEMPTS, Outcome, Work, as_item_error, retry_s
 from streamapp.models import Chunk
 from streamapp.tasks.contract import ItemError, Predictor
@@ -118,18 +118,18 @@ class Engine:
                 work.drop(PAST_DEADLINE)
 
     async def _begin(self, work: Work) -> None:
-        """Bring a chunk's items on their way: the suspects among them one by one and alone, likeliest first."""
-        suspects = self._quarantine.suspects.of(work.chunk)
-        usual = [place for place in range(len(work.chunk.items)) if place not in suspects]
-        if usual:
-            await self._enqueue(work, usual, alone=False)
-        for place, suspect in sorted(suspects.items(), key=lambda entry: -entry[1].lone_deaths):
-            if suspect.lone_deaths < LONE_DEATHS:
-                await self._enqueue(work, [place], alone=True)
-                continue
-            reason = f"the model ended {suspect.lone_deaths} times while it worked on this part alone ({suspect.why})"
-            logger.warning("job %s: item %d of chunk %d is given up: %s", work.id.job, place, work.id.chunk, reason)
+        """Bring a chunk's items on their way: suspects one by one and alone, after the others."""
+        verdict = verdict_of(self._quarantine.suspects, work.chunk)
+        for place, reason in verdict.given_up.items():
             work.settle(place, ItemError(reason))
+        if verdict.given_up:
+            said = next(iter(verdict.given_up.values()))
+            count = len(verdict.given_up)
+            logger.warning("job %s: %d items of chunk %d are given up: %s", work.id.job, count, work.id.chunk, said)
+        if verdict.usual:
+            await self._enqueue(work, verdict.usual, alone=False)
+        for place in verdict.alone:
+            await self._enqueue(work, [place], alone=True)
 
     async def _enqueue(self, work: Work, places: Sequence[int], *, alone: bool) -> None:
         """Prepare items and let them wait for a batch; what fails is tried again, but for an ItemError."""

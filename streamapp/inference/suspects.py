@@ -2,9 +2,9 @@
 
 What a worker had in work is in its journal (`streamapp.inference.journal`). The process that takes its place adds those
 items to the suspects of its slot, one file a slot, written by its owner only; everyone reads all of them, because after
-a death the chunk may go to another worker of this home. A suspect is computed alone in its worker. An item that was
-alone in `LONE_DEATHS` workers when they died is given up, and everything else that was in work with it is computed. A
-worker that is killed for other reasons makes suspects too, but not three times with the same item alone.
+a death the chunk may go to another worker of this home. A suspect is computed alone in its worker; an item that was
+alone in several when they died is given up (`streamapp.inference.verdict`), and everything else that was in work with
+it is computed. A worker that is killed for other reasons makes suspects too, but seldom of an item alone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +21,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from streamapp.models import Chunk
 
-__all__ = ["LONE_DEATHS", "ChunkId", "Left", "Suspect", "Suspects"]
+__all__ = ["ChunkId", "Left", "Suspect", "Suspects"]
 
 logger = logging.getLogger(__name__)
 
-LONE_DEATHS = 3
 REMEMBERED_S = 3600.0
 CHUNKS = 1000  # remembered in a file, the newest
 LOOK_S = 1.0
@@ -97,6 +97,16 @@ class Suspects:
                     before = found.get(place)
                     found[place] = Suspect(deaths + (before.lone_deaths if before else 0), known.why)
         return found
+
+    def lone_deaths_of_run(self, chunk: Chunk) -> Mapping[tuple[int, int], int]:
+        """Lone deaths by chunk and place, of all items of the chunk's run that are known for its predictor."""
+        self._look()
+        deaths: Counter[tuple[int, int]] = Counter()
+        for name, known in self._known.items():
+            if name[:-1] == ChunkId.of(chunk)[:-1]:
+                for each in known:
+                    deaths.update({(name.chunk, place): count for place, count in each.places.items()})
+        return deaths
 
     def add(self, left: Left) -> None:
         """Remember what a worker that died had in work. Raises OSError where it can't be written."""

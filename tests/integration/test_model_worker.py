@@ -13,6 +13,7 @@ import pytest
 from streamapp.testing.deployment import Deployment, until
 
 DEATHS = 5
+DEATHS_OF_A_RUN = 1 + 3 * 3 + 1  # together, then three items alone, and one that chance adds
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,22 @@ def test_an_item_that_ends_the_worker_each_time(
         assert f"beside-{culprit}" in deadly[0], "the test did not bring them together"
         assert all(batch == [f"{culprit} it"] for batch in deadly[1:])
     assert tolerant or reason in _mail_to(breaking, culprit)
+
+
+@pytest.mark.timeout(300)
+def test_a_job_whose_items_all_end_the_worker(breaking: Deployment) -> None:
+    """It is given up after some of them, with the reason for each; a job beside it succeeds; few workers die."""
+    before = _deaths(breaking)
+    guilty = _submit(breaking, *(f"kill {number}" for number in range(40)), tolerant=True)
+    other = _submit(breaking, "of somebody else")
+
+    assert breaking.finished(other, 200)["status"] == "succeeded"
+    job = breaking.finished(guilty, 200)
+    assert job["status"] == "succeeded", job["error"]
+    lines = job["report"]["text"].splitlines()
+    assert sum("the model ended 3 times while it worked on this part alone" in line for line in lines) == 3
+    assert sum("not tried, since the model ended 3 times on each of 3 other parts" in line for line in lines) == 37
+    assert _deaths(breaking) - before <= DEATHS_OF_A_RUN
 
 
 @pytest.mark.timeout(120)

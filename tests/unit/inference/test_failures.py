@@ -234,6 +234,28 @@ async def test_suspects_are_computed_alone(start: Any, tmp_path: Path) -> None:
     assert predictor.prepared == ["usual", "also", "s", "t"]
 
 
+async def test_a_run_that_ends_one_worker_after_the_other_is_given_up(start: Any, tmp_path: Path) -> None:
+    """I expect no more of it to be tried once three of its items are known to, and another run to be computed."""
+    quarantine = Quarantine.of_slot(tmp_path / "home", 0)
+    bad, more, another = chunk("a", "b", "c", "d"), chunk("e"), chunk("f")
+    more.chunk, another.run = 1, 2
+    predictor = WordPredictor()
+    engine = await start(predictor, quarantine)
+    for place in range(3):
+        assert await engine.compute(more) == out("E")
+        for number in range(3):
+            at = time.time() + 1e-3 * (number + 3 * place)
+            quarantine.suspects.add(Left(at=at, why="it hung", work=[(ChunkId.of(bad), [place])]))
+        quarantine.suspects._looked = 0.0  # a second later
+    predictor.prepared.clear()
+    own = {"error": "the model ended 3 times while it worked on this part alone (it hung)"}
+    rest = {"error": "not tried, since the model ended 3 times on each of 3 other parts of this job alone"}
+    assert await engine.compute(bad) == [own, own, own, rest]
+    assert await engine.compute(more) == [rest]
+    assert predictor.prepared == []
+    assert await engine.compute(another) == out("F")
+
+
 async def test_a_suspect_that_fails_is_tried_again_alone(start: Any, tmp_path: Path) -> None:
     """I expect its further attempts not to be mixed with others."""
     quarantine = Quarantine.of_slot(tmp_path / "home", 0)

@@ -112,6 +112,20 @@ def test_workers_of_a_home_share_what_they_know(tmp_path: Path) -> None:
     assert deaths(third, chunk(0)) == {1: 2}
 
 
+def test_deaths_of_a_run(tmp_path: Path) -> None:
+    """I expect those of all its chunks and in all slots, and none of another run or for another predictor."""
+    for slot in (0, 1):
+        for place in (A, 0), (A, 1), (B, 1):
+            died(tmp_path, place, slot=slot)
+    died(tmp_path, (A, 0), slot=2)
+    suspects = Quarantine.of_slot(tmp_path, 3).suspects
+    assert suspects.lone_deaths_of_run(chunk(7)) == {(0, 0): 3, (0, 1): 2, (1, 1): 2}
+    assert suspects.lone_deaths_of_run(chunk(0, run=2)) == {}
+    another = chunk(0)
+    another.predictor = "other"
+    assert suspects.lone_deaths_of_run(another) == {}
+
+
 def test_suspicion_passes(tmp_path: Path) -> None:
     """I expect it to be over after an hour, and an hour ahead too: a clock may have been put back."""
     died(tmp_path, (A, 1))
