@@ -16,7 +16,8 @@ def _main() -> int:
     try:
         lines = load_all(load_settings())
     except Exception as error:
-        click.echo(f"{type(error).__name__}: {error}")
+        whose = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+        click.echo(f"{whose}{type(error).__name__}: {error}")
         return FAILED
     click.echo("\n".join(lines))
     return 0

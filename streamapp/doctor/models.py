@@ -65,18 +65,20 @@ async def _loaded() -> list[Finding]:
         return [ok(line) for line in lines]
     said = (lines or err.decode(errors="replace").splitlines() or ["no reason is known"])[-1]
     how = "" if process.returncode == FAILED else f" (its process ended with {process.returncode})"
-    return [
-        problem(f"A model can't be loaded{how}: {said}", "A model worker fails in the same way; see STREAMAPP_DEVICE.")
-    ]
+    return [problem(f"A model can't be loaded{how}: {said}", "A model worker fails in the same way.")]
 
 
 def load_all(settings: Settings) -> list[str]:
-    """Load every predictor in this process; a sentence for each. Raises what loading raises."""
+    """Load every predictor in this process; a sentence for each. Raises what loading raises, with a note of whose."""
     from streamapp.inference.devices import pick_device
 
     device = pick_device(settings.device, settings.torch_threads)
     said = []
     for name, kind in load_registry(settings.tasks, settings.only_tasks).predictors.items():
-        kind().load(device)
+        try:
+            kind().load(device)
+        except Exception as error:
+            error.add_note(f"predictor {name}")
+            raise
         said.append(f"Predictor {name} loads on {device}.")
     return said

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from streamapp.inference.lifeline import LEASH, READY
+from streamapp.inference.lifeline import LEASH, LONGEST, READY
 from streamapp.leaving import CONFIGURATION, UNAVAILABLE
 from streamapp.retry import delay_s
 
@@ -67,10 +67,11 @@ class Supervisor:
         while True:
             started = time.monotonic()
             try:
-                code, ready = await self._live(slot)
+                code, said = await self._live(slot)
             except OSError as error:  # no memory or no process to be had right now
                 logger.error("model worker %d can't be started: %s", slot, error)
-                code, ready = NOT_STARTED, False
+                code, said = NOT_STARTED, None
+            ready = said == ""
             if code == CONFIGURATION:
                 self._refused()
                 return
@@ -78,11 +79,11 @@ class Supervisor:
             wait = wait_s(attempt, ready=ready or code == UNAVAILABLE)  # the next one waits for Kafka by itself
             words = "ended" if ready else "ended before it was ready"
             logger.warning("model worker %d %s, with %d; starting again in %.1f s", slot, words, code, wait)
-            self._ends[slot] = _ended(slot, attempt, code, ready=ready)
+            self._ends[slot] = _ended(slot, attempt, code, said)
             await asyncio.sleep(wait)
 
-    async def _live(self, slot: int) -> tuple[int, bool]:
-        """One child's whole life: its exit code, and whether it ever was ready."""
+    async def _live(self, slot: int) -> tuple[int, str | None]:
+        """One child's whole life: its exit code, and what it said: nothing when it was ready, or why it can't be."""
         sees, says = os.pipe()
         os.set_blocking(sees, False)
         try:
@@ -92,8 +93,9 @@ class Supervisor:
                 os.close(says)
             code = await self._processes[slot].wait()
             with suppress(BlockingIOError):  # a grandchild may hold the other end open
-                return code, bool(os.read(sees, 1))
-            return code, False
+                if line := os.read(sees, LONGEST + 1):
+                    return code, line.decode("utf-8", "replace").strip()
+            return code, None
         finally:
             os.close(sees)
 
@@ -132,10 +134,12 @@ def wait_s(attempt: int, *, ready: bool) -> float:
     return 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=LONGEST_READY_S if ready else LONGEST_S)
 
 
-def _ended(slot: int, times: int, code: int, *, ready: bool) -> str:
+def _ended(slot: int, times: int, code: int, said: str | None) -> str:
     """How it ended: `times` in a row after a short life, the last time with `code`, which is negative for a signal."""
     often = f"ended {times} times in a row" if times > 1 else "ended"
-    early = "" if ready else " before it was ready"
+    if said:
+        return f"model worker {slot} {often} before it was ready: {said}"
+    early = " before it was ready" if said is None else ""
     last = ", the last time" if times > 1 else ""
     return f"model worker {slot} {often}{early}{last} {_how(code)}, and its log says why"
 

@@ -18,7 +18,7 @@ from streamapp.inference.devices import pick_device
 from streamapp.inference.dropped import Dropped
 from streamapp.inference.engine import Engine, Outcome
 from streamapp.inference.hearing import Hearing
-from streamapp.inference.lifeline import say_ready
+from streamapp.inference.lifeline import say_ready, say_why
 from streamapp.inference.quarantine import Quarantine
 from streamapp.kafka.access import Kafka
 from streamapp.leaving import leave
@@ -72,7 +72,11 @@ class ModelWorker:
         self.device = await asyncio.to_thread(pick_device, self._settings.device, self._settings.torch_threads)
         for name, engine in self._engines.items():
             started = time.monotonic()
-            await engine.load(self.device)
+            try:
+                await engine.load(self.device)
+            except Exception as error:
+                say_why(f"predictor {name} can't be loaded: {type(error).__name__}: {error}")
+                raise
             logger.info("predictor %s loaded on %s in %.1f s", name, self.device, time.monotonic() - started)
         await self._topics()
         self._hearing.start()

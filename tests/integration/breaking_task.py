@@ -33,7 +33,9 @@ class BreakingPredictor(EchoPredictor):
     prepared: ClassVar[int] = 0
 
     def load(self, device: str) -> None:
-        """Die while there is a file `broken`."""
+        """Die while there is a file `broken`, raise while there is one `missing`."""
+        if (Path(os.environ["BREAKING"]) / "missing").exists():
+            raise FileNotFoundError("weights.bin is not there")
         if (Path(os.environ["BREAKING"]) / "broken").exists():
             os.abort()
 

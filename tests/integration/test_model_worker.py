@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
+import httpx
 import pytest
 
 from streamapp.testing.deployment import Deployment, until
@@ -141,6 +142,29 @@ def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
         until(deployment.ready, 60, "the model worker to be back")
     finally:
         deployment.__exit__()
+
+
+@pytest.mark.timeout(240)
+def test_a_predictor_that_raises_as_it_is_loaded(broker: str, tmp_path: Path) -> None:
+    """The service says which and why, where nobody has to look for a log."""
+    (tmp_path / "missing").touch()
+    deployment = Deployment(broker, tmp_path, _settings(tmp_path))
+    try:
+        deployment._smtp.start()
+        deployment.spawn()
+        told = r"before it was ready: predictor breaking can't be loaded: FileNotFoundError: weights.bin is not there"
+        until(lambda: re.search(told, _not_ready(deployment)), 120, "the reason")
+        (tmp_path / "missing").unlink()
+        until(deployment.ready, 60, "the model worker to be back")
+    finally:
+        deployment.__exit__()
+
+
+def _not_ready(deployment: Deployment) -> str:
+    try:
+        return deployment.http.get("/readyz").text
+    except httpx.TransportError:
+        return ""
 
 
 def _waits(deployment: Deployment) -> list[float]:

@@ -38,24 +38,26 @@ def faust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "faust.py"
 
 
-async def life(faust: Path, text: str) -> tuple[int, bool]:
+async def life(faust: Path, text: str) -> tuple[int, str | None]:
     """How a child that runs this ends."""
     await asyncio.to_thread(
-        faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready\n{text}\n"
+        faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready, say_why\n{text}\n"
     )
     return await asyncio.wait_for(Supervisor(1, "info", lambda: None)._live(0), 30)
 
 
 async def test_it_is_told_when_a_child_is_ready(faust: Path) -> None:
     """I expect a child that says so to be known as ready however it ends, and another not, without any waiting."""
-    assert await life(faust, "say_ready()\nos.abort()") == (-6, True)
-    assert await life(faust, "os._exit(3)") == (3, False)
+    assert await life(faust, "say_ready()\nos.abort()") == (-6, "")
+    assert await life(faust, "os._exit(3)") == (3, None)
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("os._exit(3)", "in a row before it was ready, the last time with exit code 3, and its log says why"),
+        ("say_why('no\\n file')\nos._exit(1)", "in a row before it was ready: no file"),
+        ("say_why('é' * 9999)\nos._exit(1)", "in a row before it was ready: éééé"),
         ("say_ready()\nos.abort()", "in a row, the last time by SIGABRT, and its log says why"),
         ("os.kill(os.getpid(), 9)", "before it was ready, the last time by SIGKILL, as happens where memory runs out"),
     ],
@@ -63,7 +65,7 @@ async def test_it_is_told_when_a_child_is_ready(faust: Path) -> None:
 async def test_what_it_says_of_children_that_keep_ending(faust: Path, text: str, says: str) -> None:
     """I expect a sentence on how often and how they ended, and none before one has."""
     await asyncio.to_thread(
-        faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready\n{text}\n"
+        faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready, say_why\n{text}\n"
     )
     supervisor = Supervisor(1, "info", lambda: None)
     assert supervisor.trouble is None
@@ -83,7 +85,7 @@ async def test_a_grandchild_holds_up_nothing(faust: Path) -> None:
     text = (
         f"import subprocess, sys\norphan = {spawn}\nopen({str(faust.with_name('pid'))!r}, 'w').write(str(orphan.pid))"
     )
-    assert await life(faust, f"{text}\nos._exit(4)") == (4, False)
+    assert await life(faust, f"{text}\nos._exit(4)") == (4, None)
     os.kill(int(await asyncio.to_thread(faust.with_name("pid").read_text)), signal.SIGKILL)
 
 
@@ -91,7 +93,7 @@ async def test_it_gives_way(faust: Path) -> None:
     """I expect a child to have a lower priority than this process, or books would hold up what answers and delivers."""
     ours = os.getpriority(os.PRIO_PROCESS, 0)
     text = f"import time\nwhile os.getpriority(os.PRIO_PROCESS, 0) <= {ours}: time.sleep(0.01)\nos._exit(5)"
-    assert await life(faust, text) == (5, False)
+    assert await life(faust, text) == (5, None)
 
 
 async def test_no_descriptor_is_left_open(faust: Path) -> None:
