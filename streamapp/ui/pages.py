@@ -21,6 +21,7 @@ from streamapp.resources import JobList, JobResource, NotificationList, Problem,
 from streamapp.ui import files, words
 from streamapp.ui.chosen import DEADLINES, is_option
 from streamapp.ui.marks import marks
+from streamapp.ui.narrowed import FILTERS, statuses, task_names
 from streamapp.ui.options import options, shown
 from streamapp.ui.reference import breakable, coded, reference
 
@@ -80,6 +81,8 @@ class Pages:
             coded=coded,
             options=options,
             shown=shown,
+            statuses=statuses,
+            task_names=task_names,
         )
         self._environment.tests["option"] = is_option
         self._environment.globals.update(
@@ -104,8 +107,10 @@ class Pages:
         error: Problem | None = None,
         form: Mapping[str, str] | None = None,
         caller: Caller = LOCAL,
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """Send a book, and the jobs with their progress.
+        """Send a book, and the jobs with their progress; `query` says which those are, as `asked` gives it.
 
         The first of `tasks` is preselected. With an `error` the fields that it names are marked, and `form` (task,
         text, email and options as they were sent) fills them again.
@@ -113,7 +118,8 @@ class Pages:
         sent = form or {}
         marked, unmarked = marks(error, next((task for task in tasks if task.name == sent.get("task")), None))
         shown = {"error": error, "form": sent, "marked": marked, "unmarked": unmarked}
-        return self._render("home", unread, caller, jobs=jobs, tasks=tasks, **shown)
+        narrowed = any(name in query for name in FILTERS)
+        return self._render("home", unread, caller, jobs=jobs, tasks=tasks, query=query, narrowed=narrowed, **shown)
 
     def job(self, job: JobResource, unread: int, caller: Caller = LOCAL, *, partial: bool = True) -> str:
         """One job: how far it is, or what came of it and where that was delivered.

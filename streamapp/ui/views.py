@@ -12,6 +12,7 @@ from aiohttp import web
 from streamapp.intake.caller import CALLER, LOCAL, caller_of
 from streamapp.intake.handling import number_of
 from streamapp.intake.http import Api, task_resources
+from streamapp.intake.listing import Listing
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
@@ -20,6 +21,7 @@ from streamapp.resources import Problem, TaskResource
 from streamapp.store import inbox
 from streamapp.tasks.contract import Step
 from streamapp.ui.chosen import as_fields, is_option
+from streamapp.ui.narrowed import asked
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
 
 __all__ = ["PageViews", "html"]
@@ -40,9 +42,10 @@ class PageViews:
     api: Api
     pages: Pages
     reruns: Reruns
+    listing: Listing
 
     async def home(self, request: web.Request) -> web.Response:
-        """GET /."""
+        """GET /?status=&task=&limit=&cursor=, as `GET /v1/jobs` takes them."""
         return await self._home(request)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -126,8 +129,9 @@ class PageViews:
     async def _home(
         self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
     ) -> web.Response:
-        jobs = await self.api.page_of_jobs(request, SHOWN)
-        page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller_of(request))
+        caller, query = caller_of(request), asked(request.query)
+        jobs = await self.listing.page(caller.tenant, query, SHOWN)
+        page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller, query=query)
         return html(page, problem.status if problem else 200)
 
     def _makes_partials(self, name: str) -> bool:

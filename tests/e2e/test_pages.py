@@ -127,6 +127,19 @@ async def test_what_the_worker_refuses_stands_beside_the_field(page: Page, worke
     assert await told(page, worker) == DEFAULTS | {"pages": 9, "words": ["b"]}
 
 
+async def test_a_job_that_ends_leaves_the_list_of_those_that_run(page: Page, worker: Deployment) -> None:
+    """I expect a filter to hold while I look: what was cancelled goes, though nobody loads the page again."""
+    job = await asyncio.to_thread(worker.submit, {"task": "echo", "text": "A line.\n" * 200_000})
+    await page.open(f"{worker.url}/?status=queued,running&task=echo")
+    row = f"document.querySelector('[data-job=\"{job}\"]')"
+    assert await page.run(f"{row} !== null")
+    await asyncio.to_thread(worker.http.delete, f"/v1/jobs/{job}")
+    said = "document.querySelector('#jobs').textContent"
+    gone = f"new Promise(told => setInterval(() => {row} === null && told({said}), 50))"
+    assert "No job is like that." in await page.run(gone)
+    assert await page.run("document.querySelector('#of-status').value") == "queued,running"
+
+
 def test_without_a_script(worker: Deployment) -> None:
     """I expect what a form sends by itself to do the same: every group, and only the chosen task's is looked at."""
     fields = {
