@@ -132,9 +132,9 @@ class Pages:
         """The platform's inbox, newest first."""
         return self._render("inbox", notices.unread, caller, notices=notices)
 
-    def agents(self, overview: Overview, unread: int, caller: Caller = LOCAL) -> str:
-        """What runs, how far behind it is and how fast it goes."""
-        return self._render("agents", unread, caller, overview=overview)
+    def agents(self, overview: Overview, unread: int, caller: Caller = LOCAL, *, dead: int = 0) -> str:
+        """What runs, how far behind it is and how fast it goes; `dead` letters are open that the caller may see."""
+        return self._render("agents", unread, caller, overview=overview, dead=dead)
 
     def docs(self, document: Mapping[str, Any], unread: int, caller: Caller = LOCAL) -> str:
         """The API, for people who write programs for it."""

@@ -18,7 +18,7 @@ from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
 from streamapp.intake.submission import parse_submission
 from streamapp.resources import Problem, TaskResource
-from streamapp.store import inbox
+from streamapp.store import dead_letters, inbox
 from streamapp.tasks.contract import Step
 from streamapp.ui.chosen import as_fields, is_option
 from streamapp.ui.narrowed import asked
@@ -100,8 +100,9 @@ class PageViews:
 
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
-        overview = await self.api.insight.overview()
-        return html(self.pages.agents(overview, await self._unread(request), caller_of(request)))
+        caller, overview = caller_of(request), await self.api.insight.overview()
+        dead = await self.api.database.read(dead_letters.count_open, caller.sees)
+        return html(self.pages.agents(overview, await self._unread(request), caller, dead=dead))
 
     def docs(self, document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
         """GET /docs: `document` is the API's OpenAPI description."""
