@@ -121,12 +121,21 @@ class Pages:
         narrowed = any(name in query for name in FILTERS)
         return self._render("home", unread, caller, jobs=jobs, tasks=tasks, query=query, narrowed=narrowed, **shown)
 
-    def job(self, job: JobResource, unread: int, caller: Caller = LOCAL, *, partial: bool = True) -> str:
+    def job(
+        self,
+        job: JobResource,
+        unread: int,
+        caller: Caller = LOCAL,
+        *,
+        partial: bool = True,
+        plot_size: tuple[int, int] | None = None,
+    ) -> str:
         """One job: how far it is, or what came of it and where that was delivered.
 
         `partial`: its task makes a report of what there is, so that a job without a result may lead to that.
+        `plot_size`: the pixels of its plot, across and down, where that is known.
         """
-        return self._render("job", unread, caller, job=job, partial=partial)
+        return self._render("job", unread, caller, job=job, partial=partial, plot_size=plot_size)
 
     def inbox(self, notices: NotificationList, caller: Caller = LOCAL) -> str:
         """The platform's inbox, newest first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from streamapp.identity import Run
 from streamapp.intake.caller import CALLER, LOCAL, caller_of
 from streamapp.intake.handling import number_of
 from streamapp.intake.http import Api, task_resources
@@ -17,12 +18,13 @@ from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
 from streamapp.intake.submission import parse_submission
-from streamapp.resources import Problem, TaskResource
-from streamapp.store import dead_letters, inbox
+from streamapp.resources import JobResource, Problem, TaskResource
+from streamapp.store import dead_letters, inbox, reports
 from streamapp.tasks.contract import Step
 from streamapp.ui.chosen import as_fields, is_option
 from streamapp.ui.narrowed import asked
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
+from streamapp.ui.picture import HEAD, size_of
 
 __all__ = ["PageViews", "html"]
 
@@ -65,7 +67,8 @@ class PageViews:
         """GET /jobs/{id}."""
         caller = caller_of(request)
         job, unread = await self.api.job(caller.tenant, job_id), await self._unread(request)
-        return html(self.pages.job(job, unread, caller, partial=self._makes_partials(job.task)))
+        may, plot = self._makes_partials(job.task), await self._plot_size(caller.tenant, job)
+        return html(self.pages.job(job, unread, caller, partial=may, plot_size=plot))
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
@@ -134,6 +137,12 @@ class PageViews:
         jobs = await self.listing.page(caller.tenant, query, SHOWN)
         page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller, query=query)
         return html(page, problem.status if problem else 200)
+
+    async def _plot_size(self, tenant: str, job: JobResource) -> tuple[int, int] | None:
+        if job.report is None or job.report.plot is None:
+            return None
+        run = Run(tenant, job.id, job.run)
+        return size_of(await self.api.database.read(reports.head_of, run, reports.PLOT, HEAD))
 
     def _makes_partials(self, name: str) -> bool:
         task = self.api.registry.get(name)

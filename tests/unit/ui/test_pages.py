@@ -598,6 +598,17 @@ def test_open_dead_letters_are_told() -> None:
     assert command not in PAGES.agents(overview, 0)
 
 
+def test_the_plot_is_not_waited_for() -> None:
+    """It has its place before it comes, where its size is known, and is not put off: the page is for it."""
+    done = a_job(status="succeeded", report=a_report())
+    (picture,) = Tree(PAGES.job(done, 0, plot_size=(1800, 972))).all("img")
+    assert (picture["width"], picture["height"]) == ("1800", "972")
+    (unknown,) = Tree(PAGES.job(done, 0)).all("img")
+    for each in (picture, unknown):
+        assert not {"loading", "decoding"} & set(each)
+    assert "width" not in unknown
+
+
 def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
     """A task that makes none leads nowhere."""
     failed = a_job(status="failed")
