@@ -17,7 +17,6 @@ from streamapp.intake.listing import Listing
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
-from streamapp.intake.submission import parse_submission
 from streamapp.resources import JobResource, Problem, TaskResource
 from streamapp.store import dead_letters, inbox, reports
 from streamapp.tasks.contract import Step
@@ -56,8 +55,7 @@ class PageViews:
         tenant = caller_of(request).tenant
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
-                submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
-                posted.check_document(submission)
+                submission = posted.submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
                 return await self._home(request, refused.problem, _kept(posted.fields))

@@ -127,6 +127,19 @@ async def test_what_the_worker_refuses_stands_beside_the_field(page: Page, worke
     assert await told(page, worker) == DEFAULTS | {"pages": 9, "words": ["b"]}
 
 
+def test_all_that_is_wrong_is_said_at_once(worker: Deployment) -> None:
+    """I expect a form with a wrong address and no document to be told of both, each at its field; the API's too."""
+    fields = {"task": "echo", "text": "", "email": "nobody"}
+    files = [("file", ("", b"")), *((name, (None, value)) for name, value in fields.items())]
+    page = worker.http.post("/ui/jobs", files=files)
+    assert page.status_code == 422
+    assert 'id="email-wrong1">this is not one e-mail address' in page.text
+    assert 'id="file-wrong1">There is no document' in page.text
+
+    errors = worker.http.post("/v1/jobs", files=files).json()["errors"]
+    assert [each["field"] for each in errors] == ["email", "file"]
+
+
 async def test_a_job_that_ends_leaves_the_list_of_those_that_run(page: Page, worker: Deployment) -> None:
     """I expect a filter to hold while I look: what was cancelled goes, though nobody loads the page again."""
     job = await asyncio.to_thread(worker.submit, {"task": "echo", "text": "A line.\n" * 200_000})
