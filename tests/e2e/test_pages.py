@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from streamapp.testing.deployment import Deployment
 from streamapp.testing.keys import make_key
-from tests.e2e.browser import Page, browser, found
+from tests.e2e.browser import Page
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,17 +30,6 @@ def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     }
     with Deployment(broker, tmp_path_factory.mktemp("pages"), settings) as running:
         yield running
-
-
-@pytest_asyncio.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """A tab."""
-    if found() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is needed")
-        pytest.skip("Chromium is not installed")
-    async with browser(tmp_path / "profile") as tab:
-        yield tab
 
 
 def setting(field: str, value: str) -> str:
@@ -130,7 +116,7 @@ async def test_what_the_worker_refuses_stands_beside_the_field(page: Page, worke
 def test_all_that_is_wrong_is_said_at_once(worker: Deployment) -> None:
     """I expect a form with a wrong address and no document to be told of both, each at its field; the API's too."""
     fields = {"task": "echo", "text": "", "email": "nobody"}
-    files = [("file", ("", b"")), *((name, (None, value)) for name, value in fields.items())]
+    files: dict[str, Any] = {"file": ("", b""), **{name: (None, value) for name, value in fields.items()}}
     page = worker.http.post("/ui/jobs", files=files)
     assert page.status_code == 422
     assert 'id="email-wrong1">this is not one e-mail address' in page.text
