@@ -204,10 +204,11 @@ def _jobs_app(settings: Settings) -> faust.App:
     retrying = Retrying(database, blobs, publisher.accepted)
     reruns = Reruns(database, intake, retrying, answers)
     probes = Probes(database, insight, lambda: app.joined, closed, lambda: supervisor.trouble)
-    pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns)
+    listing = Listing(database, room)
+    pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns, listing)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
     jobs = web.Jobs(
-        Listing(database, room),
+        listing,
         reruns,
         Results(database, partial),
         Erasing(database, purging),

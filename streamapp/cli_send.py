@@ -53,6 +53,7 @@ def submit(
     """Send FILE to be worked on, and print the job's id.
 
     FILE is a text, a Markdown, HTML, EPUB, PDF or DOCX file, or whatever else the task takes; `-` is standard input.
+    That has no name, and Markdown is not told by its bytes: say --media-type text/markdown with it.
     """
     _check_key(key, named["deadline"])
     sending: Sending = {name: value for name, value in named.items() if value is not None}  # type: ignore[assignment] # the options' names

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
@@ -19,7 +18,7 @@ from streamapp.client.following import QUIET_S, Following, JobEvent
 from streamapp.client.kept import Kept
 from streamapp.client.options import LONGEST_PAGE, PAGE, address_of, headers_of
 from streamapp.client.retries import Policy, Tries
-from streamapp.client.sending import File
+from streamapp.client.sending import Deadline, File
 from streamapp.client.threads import in_threads
 from streamapp.client.waiting import Waiting
 from streamapp.limit_resources import LimitsResource
@@ -78,7 +77,8 @@ class AsyncClient:
 
         `key` is an idempotency key of your own: the same key and the same work give the same job, also later and from
         elsewhere. With `wait_s` the answer is the finished job, if it ends within so many seconds. A file that is open
-        and can't be read twice, such as a pipe, is sent once only.
+        and can't be read twice, such as a pipe, is sent once only. A `deadline` is a time with its offset, a datetime
+        or RFC 3339 as text, or a timedelta from now.
         """
         return await self._do(calls.submit(task, text, file, key, wait_s, sending))
 
@@ -137,7 +137,7 @@ class AsyncClient:
         """Cancel a job; one that has ended stays as it is."""
         return await self._do(calls.cancel(job_id))
 
-    async def retry(self, job_id: str, *, deadline: datetime | timedelta | None = None) -> JobResource:
+    async def retry(self, job_id: str, *, deadline: Deadline | None = None) -> JobResource:
         """Start a job again that failed, expired or was cancelled. Raises `ApiError` with 409 for any other.
 
         It is not repeated inside: the second time the job would run already.

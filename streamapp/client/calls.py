@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, Literal, TypedDict, TypeVar
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamapp.client.errors import not_understood, refused
 from streamapp.client.retries import asked_s
-from streamapp.client.sending import Content, Document, File, Sending, as_form, document_of, fields_of
+from streamapp.client.sending import Content, Deadline, Document, File, Sending, as_form, document_of, fields_of
 from streamapp.limit_resources import LimitsResource
 from streamapp.resources import JobList, JobResource, NotificationsRead, Status
 
@@ -113,8 +113,7 @@ def submit(
     task: str, text: str | None, file: File | None, key: str | None, wait_s: int | None, sending: Sending
 ) -> Call[JobResource]:
     """A job, under the key or a new one. Raises TypeError and ValueError for what can't be sent."""
-    if (text is None) == (file is None):
-        raise TypeError("Give text= or file=, and not both.")
+    _check_document(text, file)
     key = str(uuid.uuid4()) if key is None else key
     if not (key and key.isascii() and key.isprintable()):
         raise ValueError(f"An idempotency key is printable ASCII, which {key!r} is not.")
@@ -158,7 +157,7 @@ def cancel(job_id: str) -> Call[JobResource]:
     return Call("DELETE", job_path(job_id), as_json(JobResource))
 
 
-def retry(job_id: str, deadline: datetime | timedelta | None) -> Call[JobResource]:
+def retry(job_id: str, deadline: Deadline | None) -> Call[JobResource]:
     """The next run. Not to be repeated: the second time it would run already."""
     given: Sending = {} if deadline is None else {"deadline": deadline}
     body = {name: value for name, value in fields_of("", given).items() if name == "deadline"}
@@ -189,6 +188,15 @@ def plain(method: str, path: str, query: Mapping[str, str] | None = None, body: 
 def job_path(job_id: str) -> str:
     """Where a job is; an id that is none stays within this path."""
     return f"/v1/jobs/{quote(job_id, safe='')}"
+
+
+def _check_document(text: object, file: object) -> None:
+    if text is None and file is None:
+        raise TypeError("There is no document: give text= or file=.")
+    if text is not None and file is not None:
+        raise TypeError("Give text= or file=, not both.")
+    if not isinstance(text, str | None):
+        raise TypeError(f"text= is the text itself, a str, not {type(text).__name__}; bytes and files go as file=.")
 
 
 def _sequence(value: object) -> Sequence[object]:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar, Unpack
 
 import httpx
@@ -18,7 +17,7 @@ from streamapp.client.following import QUIET_S, Following, JobEvent
 from streamapp.client.kept import Kept
 from streamapp.client.options import LONGEST_PAGE, PAGE, address_of, headers_of
 from streamapp.client.retries import Policy, Tries
-from streamapp.client.sending import File
+from streamapp.client.sending import Deadline, File
 from streamapp.client.waiting import Waiting
 from streamapp.limit_resources import LimitsResource
 from streamapp.resources import JobList, JobResource, NotificationsRead, ReportResource
@@ -76,7 +75,8 @@ class Client:
 
         `key` is an idempotency key of your own: the same key and the same work give the same job, also later and from
         elsewhere. With `wait_s` the answer is the finished job, if it ends within so many seconds. A file that is open
-        and can't be read twice, such as a pipe, is sent once only.
+        and can't be read twice, such as a pipe, is sent once only. A `deadline` is a time with its offset, a datetime
+        or RFC 3339 as text, or a timedelta from now.
         """
         return self._do(calls.submit(task, text, file, key, wait_s, sending))
 
@@ -131,7 +131,7 @@ class Client:
         """Cancel a job; one that has ended stays as it is."""
         return self._do(calls.cancel(job_id))
 
-    def retry(self, job_id: str, *, deadline: datetime | timedelta | None = None) -> JobResource:
+    def retry(self, job_id: str, *, deadline: Deadline | None = None) -> JobResource:
         """Start a job again that failed, expired or was cancelled. Raises `ApiError` with 409 for any other.
 
         It is not repeated inside: the second time the job would run already.

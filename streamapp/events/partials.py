@@ -40,7 +40,10 @@ LARGEST = 32 << 20  # bytes of results; of more there is no partial report
 
 @dataclass(slots=True)
 class _Made:
+    """What was made of a run for those of one `JobWatch`: whoever comes after the last of them begins with none."""
+
     run: Run
+    watched: JobWatch
     done: int = 0
     chunks: int = 0
     due: float = 0.0
@@ -103,22 +106,24 @@ class Partials:
         row = watched.job.row
         if row.status != "running" or (row.task, row.step) not in self._able:
             return False
-        return row.done > self._of(row).done and self._due(watched) <= self._clock()
+        return row.done > self._of(watched, row).done and self._due(watched) <= self._clock()
 
     def _due(self, watched: JobWatch) -> float:
-        return 0.0 if watched.job is None else self._of(watched.job.row).due
+        return 0.0 if watched.job is None else self._of(watched, watched.job.row).due
 
-    def _of(self, row: AnyRow) -> _Made:
+    def _of(self, watched: JobWatch, row: AnyRow) -> _Made:
         run = Run(row.tenant, row.id, row.run)
         made = self._made.get((row.tenant, row.id))
         if made is None or made.run != run:
-            made = self._made[row.tenant, row.id] = _Made(run)
+            made = self._made[row.tenant, row.id] = _Made(run, watched)
+        elif made.watched is not watched:
+            made = self._made[row.tenant, row.id] = _Made(run, watched, due=made.due)
         return made
 
     async def _make(self, watched: JobWatch) -> None:
         assert watched.job is not None
         row = watched.job.row
-        made = self._of(row)
+        made = self._of(watched, row)
         made.done = row.done
         predictors = self._able[row.task, row.step]
         known = await self._database.read(prefix, made.run, row.step, predictors, made.chunks, LARGEST)

@@ -26,13 +26,20 @@ WORDS = {"type": "string", "minLength": 1, "pattern": "\\S"}
 NOTHING = {"type": "null"}
 TEXT: dict[str, Any] = {"type": "string"}
 VALUE: dict[str, Any] = {"type": "string", "contentMediaType": "application/json"}
+SPELT = {
+    "params": ' It is a JSON object as text, such as `{"title": "Emma"}`.',
+    "priority": " It is a whole number as text.",
+    "fresh": " It is `true` or `false` as text.",
+}
+"""How fields that are no text are written where all is text: in a query and in a form."""
 JOB_DOCUMENT = {"description": "The document as it is, in any type that the task takes; `Content-Type` says which."}
 """The body that is a document by itself: OpenAPI 3.1 has no schema for bytes."""
 JOB_QUERY = {
     name: {
         **(shared(TASK_NAME) if name == "task" else VALUE if name in JSON_FIELDS else TEXT),
         "description": "Beside a document that is the body by itself: "
-        + (Submission.model_fields[name].description or f"the {name}"),
+        + (Submission.model_fields[name].description or f"the {name}")
+        + SPELT.get(name, ""),
     }
     for name in QUERY
 }
@@ -84,7 +91,7 @@ def _body(
 
 def _form(fields: dict[str, Any]) -> dict[str, Any]:
     texts = {name: {**TEXT, "description": fields[name].get("description", "")} for name in FIELDS}
-    values = {name: VALUE for name in JSON_FIELDS}
+    values = {name: {**VALUE, "description": fields[name].get("description", "") + SPELT[name]} for name in JSON_FIELDS}
     file = {"type": "string", "contentMediaType": "application/octet-stream", "description": "The document."}
     return {
         "description": "A job as a form: the document as `file`, or as `text`.",

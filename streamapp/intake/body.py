@@ -37,10 +37,22 @@ class Posted:
     upload: Upload | None = None
     form: bool = False
 
-    def check_document(self, submission: Submission) -> None:
-        """Refuse a form without a document in the words of a form: elsewhere it is the fields that lack one."""
-        if self.form and self.upload is None and submission.text is None:
-            raise Refused(422, "There is no document: send one as file, or its words as text.", field="file")
+    def submission(self, fields: dict[str, Any]) -> Submission:
+        """The job that these fields make. Raises `Refused` that lists every wrong one, and a document that lacks.
+
+        A form without one is refused in the words of a form: elsewhere it is the fields that lack it.
+        """
+        lacks: Refused | None = None
+        if self.form and self.upload is None and fields.get("text") is None:
+            lacks = Refused(422, "There is no document: send one as file, or its words as text.", field="file")
+        try:
+            submission = parse_submission(fields)
+        except Refused as refused:
+            refused.problem.errors += lacks.problem.errors if lacks else []
+            raise
+        if lacks:
+            raise lacks
+        return submission
 
     async def __aenter__(self) -> Posted:
         try:

@@ -100,7 +100,7 @@ class Bulk:
     async def list_audit(self, request: web.Request) -> web.Response:
         """GET /v1/audit?limit=&cursor=."""
         caller = _admin(request)
-        limit, cursor = limit_of(request, LONGEST_PAGE), request.query.get("cursor")
+        limit, cursor = limit_of(request.query, LONGEST_PAGE), request.query.get("cursor")
         before = None if cursor is None else number_of(cursor)
         if cursor is not None and before is None:
             raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")

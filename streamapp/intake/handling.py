@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
@@ -75,9 +76,9 @@ async def optional_object(request: web.Request) -> dict[str, Any]:
     return parse_object(raw) if raw else {}
 
 
-def limit_of(request: web.Request, size: int) -> int:
+def limit_of(query: Mapping[str, str], size: int) -> int:
     """How many rows the query's `limit` asks for, `size` unless it says. Raises `Refused`."""
-    number = number_of(request.query.get("limit", str(size)))
+    number = number_of(query.get("limit", str(size)))
     if number is None or not 1 <= number <= LONGEST_PAGE:
         raise Refused(422, f"limit: a number from 1 to {LONGEST_PAGE}.", field="limit")
     return number

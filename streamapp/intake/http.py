@@ -19,7 +19,6 @@ from streamapp.intake.handling import (
     PAGE,
     WRONG,
     as_json,
-    cursor_of,
     known,
     limit_of,
     no_such,
@@ -35,7 +34,6 @@ from streamapp.jobs.insight import Insight
 from streamapp.jobs.progress import Progress
 from streamapp.operator_resources import Overview
 from streamapp.resources import (
-    JobList,
     JobResource,
     NotificationList,
     NotificationResource,
@@ -46,8 +44,7 @@ from streamapp.resources import (
 from streamapp.settings import Settings
 from streamapp.store import inbox, jobs
 from streamapp.store.database import Database
-from streamapp.store.listing import Wanted
-from streamapp.store.present import present_inbox, present_jobs, present_notification
+from streamapp.store.present import present_inbox, present_notification
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.registry import Registry
 
@@ -173,18 +170,13 @@ class Api:
 
         return push
 
-    async def page_of_jobs(self, request: web.Request, size: int) -> JobList:
-        """The page of jobs that the query's `cursor` and `limit` name. Raises `Refused`."""
-        limit, after = limit_of(request, size), cursor_of(request.query.get("cursor"))
-        return await self.database.read(present_jobs, caller_of(request).tenant, Wanted(), limit, after, room=self.room)
-
     async def page_of_notifications(self, request: web.Request, size: int) -> NotificationList:
         """The page of the inbox that the query's `cursor` and `limit` name. Raises `Refused`."""
         cursor = request.query.get("cursor")
         before = None if cursor is None else number_of(cursor)
         if cursor is not None and before is None:
             raise Refused(422, "cursor: this is no cursor of this API.", field="cursor")
-        return await self.database.read(present_inbox, caller_of(request).tenant, limit_of(request, size), before)
+        return await self.database.read(present_inbox, caller_of(request).tenant, limit_of(request.query, size), before)
 
     async def job(self, tenant: str, job_id: str) -> JobResource:
         """The whole job. Raises `Refused` with 404."""

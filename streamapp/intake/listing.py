@@ -89,7 +89,10 @@ def parse_filter(fields: Mapping[str, Any], beside: tuple[str, ...] = PAGING) ->
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The handler, and what it calls; `room` is how many of a tenant's jobs run at a time, unless its row says."""
+    """The handler, and what it calls; the page *Jobs* calls `page` too.
+
+    `room` is how many of a tenant's jobs run at a time, unless its row says.
+    """
 
     database: Database
     room: int = 0
@@ -97,10 +100,16 @@ class Listing:
     @operation("Jobs, newest first", {200: Answer("A page.", JobList)}, query=JobQuery, problems=WRONG)
     async def list_jobs(self, request: web.Request) -> web.Response:
         """GET /v1/jobs?status=&task=&created_after=&created_before=&email=&error=&delivery=&limit=&cursor=."""
-        wanted = parse_filter(_fields(request)).wanted()
-        limit, after = limit_of(request, PAGE), cursor_of(request.query.get("cursor"))
-        tenant = caller_of(request).tenant
-        return as_json(await self.database.read(present_jobs, tenant, wanted, limit, after, room=self.room))
+        return as_json(await self.page(caller_of(request).tenant, _fields(request), PAGE))
+
+    async def page(self, tenant: str, fields: Mapping[str, Any], size: int) -> JobList:
+        """The page of that tenant's jobs that a query of these fields asks for; `size` is its `limit` if it has none.
+
+        Raises `Refused`.
+        """
+        wanted = parse_filter(fields).wanted()
+        limit, after = limit_of(fields, size), cursor_of(fields.get("cursor"))
+        return await self.database.read(present_jobs, tenant, wanted, limit, after, room=self.room)
 
 
 def _fields(request: web.Request) -> dict[str, Any]:

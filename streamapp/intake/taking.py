@@ -16,7 +16,7 @@ from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
-from streamapp.intake.submission import Submission, parse_submission
+from streamapp.intake.submission import Submission
 from streamapp.resources import JobResource
 from streamapp.store.database import Database
 from streamapp.store.present import present_job
@@ -31,8 +31,7 @@ async def take_job(
     tenant, key = caller_of(request).tenant, request.headers.get("Idempotency-Key")
     intake.check_open(tenant)
     async with bodies.posted(request, tenant, job_id) as posted:
-        submission = parse_submission(posted.fields)
-        posted.check_document(submission)
+        submission = posted.submission(posted.fields)
         made = await intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
     return await answers.accepted(request, made)
 

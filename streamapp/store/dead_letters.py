@@ -15,15 +15,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.store.upkeep import dead_letters
 
-__all__ = ["Filter", "Letter", "discard", "find", "given_up", "matching", "note", "redriven"]
+__all__ = ["Filter", "Letter", "count_open", "discard", "find", "given_up", "matching", "note", "redriven"]
 
 OPEN, REDRIVEN, DISCARDED = "open", "redriven", "discarded"
+COUNT = select(func.count()).where(dead_letters.c.state == OPEN)
+COUNT_OF_TENANT = COUNT.where(dead_letters.c.tenant == bindparam("of_tenant"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ def matching(connection: Connection, wanted: Filter, limit: int) -> Sequence[Any
         conditions.append(dead_letters.c.id < wanted.before)
     query = select(dead_letters).where(and_(True, *conditions)).order_by(dead_letters.c.id.desc()).limit(limit)
     return connection.execute(query).all()
+
+
+def count_open(connection: Connection, tenant: str | None) -> int:
+    """How many are open: that tenant's, or with None everybody's and what is nobody's."""
+    if tenant is None:
+        return connection.execute(COUNT).scalar_one()
+    return connection.execute(COUNT_OF_TENANT, {"of_tenant": tenant}).scalar_one()
 
 
 def redriven(connection: Connection, identity: int) -> bool:

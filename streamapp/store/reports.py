@@ -9,14 +9,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, and_, bindparam, func, insert, literal, select
 
 from streamapp.identity import Run
 from streamapp.store.schema import files, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.tasks.contract import Attachment, Plot, Report
 
-__all__ = ["PLOT", "copy", "file_of", "files_of", "has_file", "keep", "load", "made_at", "row_of"]
+__all__ = ["PLOT", "copy", "file_of", "files_of", "has_file", "head_of", "keep", "load", "made_at", "row_of"]
 
 PLOT = 0
 KEY = ("tenant", "job", "run")
@@ -32,6 +32,9 @@ ROW = select(reports).where(_mine(reports))
 FILES = select(files).where(_mine(files)).order_by(files.c.position)
 FILE = select(files).where(_mine(files), files.c.position == bindparam("position"))
 THERE = select(files.c.position).where(_mine(files), files.c.position == bindparam("position"))
+HEAD = select(func.substr(files.c.content, 1, bindparam("length"), type_=LargeBinary)).where(
+    _mine(files), files.c.position == bindparam("position")
+)
 SIZES = (
     select(files.c.position, files.c.name, files.c.media_type, func.length(files.c.content).label("size"))
     .where(_mine(files))
@@ -84,6 +87,12 @@ def made_at(connection: Connection, run: Run) -> float | None:
 def has_file(connection: Connection, run: Run, position: int) -> bool:
     """Whether there is such a file, without reading it."""
     return connection.execute(THERE, {**_key(run), "position": position}).first() is not None
+
+
+def head_of(connection: Connection, run: Run, position: int, length: int) -> bytes:
+    """The first bytes of a file, so many at most; none where there is no such file."""
+    wanted = {**_key(run), "position": position, "length": length}
+    return connection.execute(HEAD, wanted).scalar_one_or_none() or b""
 
 
 def files_of(connection: Connection, run: Run) -> Sequence[AnyRow]:

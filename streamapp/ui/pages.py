@@ -21,6 +21,7 @@ from streamapp.resources import JobList, JobResource, NotificationList, Problem,
 from streamapp.ui import files, words
 from streamapp.ui.chosen import DEADLINES, is_option
 from streamapp.ui.marks import marks
+from streamapp.ui.narrowed import FILTERS, statuses, task_names
 from streamapp.ui.options import options, shown
 from streamapp.ui.reference import breakable, coded, reference
 
@@ -80,6 +81,8 @@ class Pages:
             coded=coded,
             options=options,
             shown=shown,
+            statuses=statuses,
+            task_names=task_names,
         )
         self._environment.tests["option"] = is_option
         self._environment.globals.update(
@@ -104,8 +107,10 @@ class Pages:
         error: Problem | None = None,
         form: Mapping[str, str] | None = None,
         caller: Caller = LOCAL,
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """Send a book, and the jobs with their progress.
+        """Send a book, and the jobs with their progress; `query` says which those are, as `asked` gives it.
 
         The first of `tasks` is preselected. With an `error` the fields that it names are marked, and `form` (task,
         text, email and options as they were sent) fills them again.
@@ -113,22 +118,32 @@ class Pages:
         sent = form or {}
         marked, unmarked = marks(error, next((task for task in tasks if task.name == sent.get("task")), None))
         shown = {"error": error, "form": sent, "marked": marked, "unmarked": unmarked}
-        return self._render("home", unread, caller, jobs=jobs, tasks=tasks, **shown)
+        narrowed = any(name in query for name in FILTERS)
+        return self._render("home", unread, caller, jobs=jobs, tasks=tasks, query=query, narrowed=narrowed, **shown)
 
-    def job(self, job: JobResource, unread: int, caller: Caller = LOCAL, *, partial: bool = True) -> str:
+    def job(
+        self,
+        job: JobResource,
+        unread: int,
+        caller: Caller = LOCAL,
+        *,
+        partial: bool = True,
+        plot_size: tuple[int, int] | None = None,
+    ) -> str:
         """One job: how far it is, or what came of it and where that was delivered.
 
         `partial`: its task makes a report of what there is, so that a job without a result may lead to that.
+        `plot_size`: the pixels of its plot, across and down, where that is known.
         """
-        return self._render("job", unread, caller, job=job, partial=partial)
+        return self._render("job", unread, caller, job=job, partial=partial, plot_size=plot_size)
 
     def inbox(self, notices: NotificationList, caller: Caller = LOCAL) -> str:
         """The platform's inbox, newest first."""
         return self._render("inbox", notices.unread, caller, notices=notices)
 
-    def agents(self, overview: Overview, unread: int, caller: Caller = LOCAL) -> str:
-        """What runs, how far behind it is and how fast it goes."""
-        return self._render("agents", unread, caller, overview=overview)
+    def agents(self, overview: Overview, unread: int, caller: Caller = LOCAL, *, dead: int = 0) -> str:
+        """What runs, how far behind it is and how fast it goes; `dead` letters are open that the caller may see."""
+        return self._render("agents", unread, caller, overview=overview, dead=dead)
 
     def docs(self, document: Mapping[str, Any], unread: int, caller: Caller = LOCAL) -> str:
         """The API, for people who write programs for it."""

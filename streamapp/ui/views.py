@@ -9,18 +9,21 @@ from typing import Any
 
 from aiohttp import web
 
+from streamapp.identity import Run
 from streamapp.intake.caller import CALLER, LOCAL, caller_of
 from streamapp.intake.handling import number_of
 from streamapp.intake.http import Api, task_resources
+from streamapp.intake.listing import Listing
 from streamapp.intake.refusal import Refused
 from streamapp.intake.reruns import Reruns
 from streamapp.intake.sites import refuse_other_sites
-from streamapp.intake.submission import parse_submission
-from streamapp.resources import Problem, TaskResource
-from streamapp.store import inbox
+from streamapp.resources import JobResource, Problem, TaskResource
+from streamapp.store import dead_letters, inbox, reports
 from streamapp.tasks.contract import Step
 from streamapp.ui.chosen import as_fields, is_option
+from streamapp.ui.narrowed import asked
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
+from streamapp.ui.picture import HEAD, size_of
 
 __all__ = ["PageViews", "html"]
 
@@ -40,9 +43,10 @@ class PageViews:
     api: Api
     pages: Pages
     reruns: Reruns
+    listing: Listing
 
     async def home(self, request: web.Request) -> web.Response:
-        """GET /."""
+        """GET /?status=&task=&limit=&cursor=, as `GET /v1/jobs` takes them."""
         return await self._home(request)
 
     async def submit(self, request: web.Request) -> web.Response:
@@ -51,8 +55,7 @@ class PageViews:
         tenant = caller_of(request).tenant
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
-                submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
-                posted.check_document(submission)
+                submission = posted.submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
                 return await self._home(request, refused.problem, _kept(posted.fields))
@@ -62,7 +65,8 @@ class PageViews:
         """GET /jobs/{id}."""
         caller = caller_of(request)
         job, unread = await self.api.job(caller.tenant, job_id), await self._unread(request)
-        return html(self.pages.job(job, unread, caller, partial=self._makes_partials(job.task)))
+        may, plot = self._makes_partials(job.task), await self._plot_size(caller.tenant, job)
+        return html(self.pages.job(job, unread, caller, partial=may, plot_size=plot))
 
     async def cancel(self, request: web.Request, job_id: str) -> web.Response:
         """POST /ui/jobs/{id}/cancel."""
@@ -97,8 +101,9 @@ class PageViews:
 
     async def agents(self, request: web.Request) -> web.Response:
         """GET /agents."""
-        overview = await self.api.insight.overview()
-        return html(self.pages.agents(overview, await self._unread(request), caller_of(request)))
+        caller, overview = caller_of(request), await self.api.insight.overview()
+        dead = await self.api.database.read(dead_letters.count_open, caller.sees)
+        return html(self.pages.agents(overview, await self._unread(request), caller, dead=dead))
 
     def docs(self, document: Mapping[str, Any]) -> Callable[[web.Request], Awaitable[web.Response]]:
         """GET /docs: `document` is the API's OpenAPI description."""
@@ -126,9 +131,16 @@ class PageViews:
     async def _home(
         self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
     ) -> web.Response:
-        jobs = await self.api.page_of_jobs(request, SHOWN)
-        page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller_of(request))
+        caller, query = caller_of(request), asked(request.query)
+        jobs = await self.listing.page(caller.tenant, query, SHOWN)
+        page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller, query=query)
         return html(page, problem.status if problem else 200)
+
+    async def _plot_size(self, tenant: str, job: JobResource) -> tuple[int, int] | None:
+        if job.report is None or job.report.plot is None:
+            return None
+        run = Run(tenant, job.id, job.run)
+        return size_of(await self.api.database.read(reports.head_of, run, reports.PLOT, HEAD))
 
     def _makes_partials(self, name: str) -> bool:
         task = self.api.registry.get(name)

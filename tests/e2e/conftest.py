@@ -1,13 +1,17 @@
-"""The whole system with its real model: a worker on a broker of the session's own."""
+"""The whole system with its real model: a worker on a broker of the session's own; and a browser's tab."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from streamapp.testing.broker import kafka_broker
 from streamapp.testing.deployment import Deployment
+from tests.e2e.browser import Page, browser, found
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +26,14 @@ def deployment(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A running worker with every built-in task."""
     with Deployment(broker, tmp_path_factory.mktemp("deployment")) as running:
         yield running
+
+
+@pytest_asyncio.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    """A tab."""
+    if found() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is needed")
+        pytest.skip("Chromium is not installed")
+    async with browser(tmp_path / "profile") as tab:
+        yield tab

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from streamapp.testing.deployment import Deployment
 from streamapp.testing.keys import make_key
-from tests.e2e.browser import Page, browser, found
+from tests.e2e.browser import Page
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,17 +30,6 @@ def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[De
     }
     with Deployment(broker, tmp_path_factory.mktemp("pages"), settings) as running:
         yield running
-
-
-@pytest_asyncio.fixture
-async def page(tmp_path: Path) -> AsyncIterator[Page]:
-    """A tab."""
-    if found() is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("Chromium is needed")
-        pytest.skip("Chromium is not installed")
-    async with browser(tmp_path / "profile") as tab:
-        yield tab
 
 
 def setting(field: str, value: str) -> str:
@@ -125,6 +111,32 @@ async def test_what_the_worker_refuses_stands_beside_the_field(page: Page, worke
     await page.run(setting("option.choosing.words", '["b"]'))
     await page.submit(clicking("form[data-send] button.main"))
     assert await told(page, worker) == DEFAULTS | {"pages": 9, "words": ["b"]}
+
+
+def test_all_that_is_wrong_is_said_at_once(worker: Deployment) -> None:
+    """I expect a form with a wrong address and no document to be told of both, each at its field; the API's too."""
+    fields = {"task": "echo", "text": "", "email": "nobody"}
+    files: dict[str, Any] = {"file": ("", b""), **{name: (None, value) for name, value in fields.items()}}
+    page = worker.http.post("/ui/jobs", files=files)
+    assert page.status_code == 422
+    assert 'id="email-wrong1">this is not one e-mail address' in page.text
+    assert 'id="file-wrong1">There is no document' in page.text
+
+    errors = worker.http.post("/v1/jobs", files=files).json()["errors"]
+    assert [each["field"] for each in errors] == ["email", "file"]
+
+
+async def test_a_job_that_ends_leaves_the_list_of_those_that_run(page: Page, worker: Deployment) -> None:
+    """I expect a filter to hold while I look: what was cancelled goes, though nobody loads the page again."""
+    job = await asyncio.to_thread(worker.submit, {"task": "echo", "text": "A line.\n" * 200_000})
+    await page.open(f"{worker.url}/?status=queued,running&task=echo")
+    row = f"document.querySelector('[data-job=\"{job}\"]')"
+    assert await page.run(f"{row} !== null")
+    await asyncio.to_thread(worker.http.delete, f"/v1/jobs/{job}")
+    said = "document.querySelector('#jobs').textContent"
+    gone = f"new Promise(told => setInterval(() => {row} === null && told({said}), 50))"
+    assert "No job is like that." in await page.run(gone)
+    assert await page.run("document.querySelector('#of-status').value") == "queued,running"
 
 
 def test_without_a_script(worker: Deployment) -> None:

@@ -33,6 +33,7 @@ def test_poison_is_listed_redriven_and_discarded(deployment: Deployment) -> None
     """A redrive puts the same bytes back: they fail once more, as the same dead letter; then it is discarded."""
     _put(deployment, b"{redrive me")
     (letter,) = until(lambda: _letters(deployment, reason="json"), 20, "the dead letter")
+    assert f"<strong>{len(_letters(deployment))} dead letter" in deployment.http.get("/agents").text
     assert (letter["topic"], letter["partition"], letter["attempts"]) == (f"{deployment.prefix}inference", 1, 1)
 
     answer = deployment.http.post(f"/v1/dead-letters/{letter['id']}/redrive")
@@ -52,6 +53,7 @@ def test_poison_is_listed_redriven_and_discarded(deployment: Deployment) -> None
     run = CliRunner().invoke(cli, ["dead-letters", "discard", "--reason", "json", "--url", deployment.url])
     assert '"discarded": 1' in run.output
     assert _letters(deployment) == []
+    assert "dead-letters list" not in deployment.http.get("/agents").text
     assert deployment.http.post(f"/v1/dead-letters/{letter['id']}/redrive").status_code == 409
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import uuid
+from html import unescape
 from typing import Any
 
 import pytest
@@ -38,6 +40,28 @@ def test_did_anna_get_her_mail(deployment: Deployment) -> None:
     said = subprocess.run([*command, "--url", deployment.url], capture_output=True, text=True, timeout=60, check=True)
     assert job in said.stdout
     assert f"e-mail to {anna} sent" in said.stdout
+
+
+def test_the_page_finds_what_the_api_does(deployment: Deployment) -> None:
+    """By status and task, as a form without a script sends them; on the next page too; and a wrong one is told."""
+    jobs = [deployment.submit(TEXT) for _ in range(3)]
+    for job in jobs:
+        deployment.finished(job)
+
+    def listed(path: str) -> tuple[list[str], str]:
+        answer = deployment.http.get(path)
+        assert answer.status_code == 200, answer.text
+        older = re.search(r'<a href="([^"]+)">Older jobs', answer.text)
+        return re.findall(r'data-job="([^"]+)"', answer.text), unescape(older[1]) if older else ""
+
+    first, older = listed("/?status=succeeded&task=echo&limit=2")
+    assert first == [each["id"] for each in found(deployment, status="succeeded", task="echo", limit=2)]
+    second, _ = listed(older)
+    assert second[0] == jobs[0]
+    assert listed("/?status=expired&task=")[0] == [each["id"] for each in found(deployment, status="expired")]
+    assert listed("/?status=&task=none")[0] == []
+    answer = deployment.http.get("/?status=done", headers={"Accept": "text/html"})
+    assert (answer.status_code, "<code>status</code>" in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize(

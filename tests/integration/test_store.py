@@ -29,6 +29,7 @@ from streamapp.tasks.contract import Report
 from tests.integration import postgresql
 from tests.unit.store import (
     test_credits,
+    test_dead_letters,
     test_keys,
     test_leases,
     test_ledger,
@@ -47,6 +48,7 @@ from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, runni
 
 SHARED: tuple[ModuleType, ...] = (
     test_credits,
+    test_dead_letters,
     test_keys,
     test_leases,
     test_ledger,

@@ -35,6 +35,12 @@ def test_the_help_of_a_command(path: str) -> None:
     assert [line for line in listed.splitlines() if line.endswith("...")] == []
 
 
+def test_submit_says_how_markdown_is_told() -> None:
+    """I expect to learn that standard input needs its type: as plain text it would be worked on all the same."""
+    said = CliRunner().invoke(cli, ["submit", "--help"], terminal_width=WIDTH).output
+    assert "say --media-type text/markdown with it" in " ".join(said.split())
+
+
 def test_the_order_of_the_commands() -> None:
     """I expect what a newcomer needs first."""
     listed = CliRunner().invoke(cli, ["--help"], terminal_width=WIDTH).output.partition("Commands:\n")[2]

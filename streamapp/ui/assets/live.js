@@ -148,13 +148,15 @@
 
   const steps = {
     async jobs(root) {
-      const list = await get(`/v1/jobs${location.search}`, "application/json");
+      const list = await get(root.dataset.url, "application/json");
       const rows = new Map(all("[data-job]", root).map((row) => [row.dataset.job, row]));
       const changed = list.items.filter((job) => rows.get(job.id)?.dataset.status !== job.status);
       list.items.forEach((job) => showProgress(job, rows.get(job.id)));
-      if (changed.length) {
+      // One that is no longer like what was asked for is not in the list; the page may show more than the list has.
+      const shown = list.next === null ? [...rows.keys()] : [...rows.keys()].slice(0, list.items.length);
+      if (changed.length || shown.join() !== list.items.map((job) => job.id).join()) {
         await reload();
-        const row = find(`[data-job="${CSS.escape(changed[0].id)}"]`);
+        const row = changed.length && find(`[data-job="${CSS.escape(changed[0].id)}"]`);
         if (row) say(`${find(".name", row).textContent}: ${find(".mark", row).textContent}`);
       }
       return SECOND;

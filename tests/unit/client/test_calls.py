@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -104,23 +105,38 @@ def test_what_a_file_is_said_to_be(how: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "error"),
+    ("given", "error", "said"),
     [
-        ({}, TypeError),
-        ({"text": "a", "file": b"a"}, TypeError),
-        ({"file": io.StringIO("a")}, TypeError),
-        ({"text": "a", "key": "ä"}, ValueError),
-        ({"text": "a", "key": ""}, ValueError),
-        ({"text": "a", "deadline": datetime(2030, 1, 1)}, ValueError),
-        ({"file": "/nowhere/at/all"}, FileNotFoundError),
+        ({}, TypeError, "There is no document: give text= or file=."),
+        ({"text": "a", "file": b"a"}, TypeError, "Give text= or file=, not both."),
+        ({"text": 5}, TypeError, "a str, not int"),
+        ({"text": b"a"}, TypeError, "a str, not bytes; bytes and files go as file="),
+        ({"file": 5}, TypeError, "not int"),
+        ({"file": io.StringIO("a")}, TypeError, "binary mode"),
+        ({"text": "a", "key": "ä"}, ValueError, "printable ASCII"),
+        ({"text": "a", "key": ""}, ValueError, "printable ASCII"),
+        ({"text": "a", "deadline": datetime(2030, 1, 1)}, ValueError, "has no offset"),
+        ({"text": "a", "deadline": "2030-01-01T00:00:00"}, ValueError, "has no offset"),
+        ({"text": "a", "deadline": "tomorrow"}, ValueError, "'tomorrow' is no time: write it like \"2030-"),
+        ({"text": "a", "deadline": 3600}, TypeError, "a timedelta from now, not int"),
+        ({"file": "/nowhere/at/all"}, FileNotFoundError, "/nowhere/at/all"),
     ],
 )
-def test_what_cannot_be_sent(how: str, given: dict[str, Any], error: type[Exception]) -> None:
-    """Nothing is asked of the API."""
+def test_what_cannot_be_sent(how: str, given: dict[str, Any], error: type[Exception], said: str) -> None:
+    """Nothing is asked of the API, and the error says what would be right."""
     world = World(how)
-    with pytest.raises(error):
+    with pytest.raises(error, match=re.escape(said)):
         world("submit", "echo", **given)
     assert world.asked == []
+
+
+@pytest.mark.parametrize(("call", "of", "named"), [("submit", "echo", {"text": "a"}), ("retry", ID, {})])
+def test_a_deadline_as_text(how: str, call: str, of: str, named: dict[str, Any]) -> None:
+    """RFC 3339, as the API itself takes it: the same moment arrives."""
+    world = World(how, job())
+    world(call, of, deadline="2030-01-31T12:00:00Z", **named)
+    sent = json.loads(world.asked[0].content)["deadline"]
+    assert datetime.fromisoformat(sent) == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
 def test_a_deadline_from_now(how: str) -> None:

@@ -151,6 +151,23 @@ async def test_a_task_that_raises_is_left_alone(database: Database) -> None:
     await with_followed(database, work)
 
 
+async def test_a_reader_that_comes_again_at_once(database: Database) -> None:
+    """I expect it to be told what the one before was, though the job does not go on; and no oftener for that."""
+    watch, run, workshop = Watch(database), running(database, 3, predictor=ECHO), FakeWorkshop()
+    with watch.job((run.tenant, run.job), asyncio.Event()) as watched:
+        before = Followed(database, workshop, watched, watch, run)
+        await before.store(0, 1)
+        await before.partials.make_next()
+        assert before.told() == (2, 4)
+    with watch.job((run.tenant, run.job), asyncio.Event()) as watched:
+        await watch.look()
+        await before.partials.make_next()
+        assert (watched.partial, len(workshop.given)) == (None, 1)
+        workshop.now += LEAST_S
+        await before.partials.make_next()
+        assert watched.partial == before.watched.partial is not None
+
+
 async def test_nobody_follows(database: Database) -> None:
     """I expect no work for a job that nobody follows (any more)."""
     watch, run, workshop = Watch(database), running(database, 3, predictor=ECHO), FakeWorkshop()

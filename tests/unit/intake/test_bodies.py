@@ -7,7 +7,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from streamapp.intake.bodies import JOB_BODY, JOB_FORM, TASK_NAME, body_schemas
+from streamapp.intake.bodies import JOB_BODY, JOB_FORM, JOB_QUERY, TASK_NAME, body_schemas
+from streamapp.intake.fields import JSON_FIELDS
 from streamapp.intake.operation import shared
 from streamapp.tasks.registry import load_registry
 
@@ -34,6 +35,15 @@ SCHEMAS = body_schemas(load_registry([], []))
 def test_what_fits(body: dict[str, Any], fits: bool) -> None:
     """A body with one document, of a type that its task takes, and with that task's parameters."""
     assert jsonschema_rs.is_valid(SCHEMAS[JOB_BODY], body) is fits
+
+
+def test_text_that_is_json_says_so() -> None:
+    """In a query and in a form, where all fields are text: their description says what is written there, and how."""
+    for told in (JOB_QUERY, SCHEMAS[JOB_FORM]["properties"]):
+        said = {name: told[name]["description"] for name in JSON_FIELDS}
+        assert 'a JSON object as text, such as `{"' in said["params"]
+        assert said["priority"].endswith("whole number as text.")
+        assert said["fresh"].endswith("`true` or `false` as text.")
 
 
 def test_a_form_names_the_tasks() -> None:

@@ -91,4 +91,4 @@ def test_a_scope_is_said() -> None:
 def test_a_call_that_is_not_described_stops_the_start() -> None:
     """Nobody adds a route without its description."""
     with pytest.raises(LookupError, match="get /v1/x"):
-        describe([Call("/v1/x", "get", Api.page_of_jobs)])
+        describe([Call("/v1/x", "get", Api.page_of_notifications)])

@@ -36,6 +36,18 @@ def test_the_same_message_twice_is_one_row(database: Database) -> None:
     assert (row.state, row.attempts, row.value) == ("open", 1, b"\xff")
 
 
+def test_how_many_are_open(database: Database) -> None:
+    """An operator's count has everybody's and what is nobody's, a tenant's its own; what is settled is in none."""
+    for offset, tenant in enumerate((None, "anna", "anna", "bert")):
+        database.write_sync(dead_letters.note, replace(POISON, offset=offset, tenant=tenant))
+    counts = [database.read_sync(dead_letters.count_open, tenant) for tenant in (None, "anna", "bert", "carl")]
+    assert counts == [4, 2, 1, 0]
+
+    (letter,) = database.read_sync(dead_letters.matching, Filter(tenant="bert"), 10)
+    database.write_sync(dead_letters.discard, letter.id)
+    assert [database.read_sync(dead_letters.count_open, tenant) for tenant in (None, "bert")] == [3, 0]
+
+
 def test_a_redriven_message_that_fails_again_is_the_same_row(database: Database) -> None:
     """It is open again, stands where it failed last, and has one attempt more; first seen stays."""
     database.write_sync(dead_letters.note, POISON)

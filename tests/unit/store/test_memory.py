@@ -201,6 +201,13 @@ def test_a_report_that_was_remembered_grows_old_all_the_same(database: Database)
     assert source(database, within_s=90) is None
 
 
+def test_the_beginning_of_a_file(database: Database) -> None:
+    """I expect the first bytes of the plot and of an attachment, or all, and none of what is not there."""
+    run = done(database)
+    heads = [database.read_sync(reports.head_of, run, *place) for place in ((0, 2), (1, 1), (0, 10_000), (9, 4))]
+    assert heads == [b"pn", b"\0", b"png", b""]
+
+
 def test_a_report_is_copied_whole(database: Database) -> None:
     """I expect text, data, plot and attachments to be the same, and False where there is none to copy."""
     run, without = done(database), reserved(database)

@@ -48,5 +48,6 @@ def test_contrast(scheme: int) -> None:
     for text, grounds in on.items():
         for ground in grounds:
             assert _contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    assert _contrast("#1f2429", colours["paper"]) >= 4.5  # pictures are made for a light ground in both schemes
     for ground in ("page", "card"):
         assert _contrast(colours["edge"], colours[ground]) >= 3, ground

@@ -206,7 +206,9 @@ def everything(text: str) -> dict[str, str]:
         ),
         "empty inbox": PAGES.inbox(NotificationList(items=[], unread=0, next=None)),
         "agents": PAGES.agents(
-            Overview(agents=[an_agent(0, 3, name=text, topic=text, group=text)], workers=[worker], problem=text), 0
+            Overview(agents=[an_agent(0, 3, name=text, topic=text, group=text)], workers=[worker], problem=text),
+            0,
+            dead=2,
         ),
         "empty agents": PAGES.agents(Overview(agents=[], workers=[]), 0),
         "problem": PAGES.problem(other, 2),
@@ -583,6 +585,28 @@ def test_who_may_read_is_offered_no_more() -> None:
     for status in ("running", "failed", "cancelled", "expired"):
         assert "/ui/jobs" in GUARDED.job(a_job(status=status), 0, ANNA)
         assert "/ui/jobs" not in GUARDED.job(a_job(status=status), 0, reader)
+
+
+def test_open_dead_letters_are_told() -> None:
+    """How many, and the command that lists them; nothing where there are none."""
+    overview = Overview(agents=[an_agent(0)], workers=[])
+    command = "<code>streamapp dead-letters list</code>"
+    for number, said in ((1, "1 dead letter is open."), (1200, "1,200 dead letters are open.")):
+        html = PAGES.agents(overview, 0, dead=number)
+        assert said in html
+        assert command in html
+    assert command not in PAGES.agents(overview, 0)
+
+
+def test_the_plot_is_not_waited_for() -> None:
+    """It has its place before it comes, where its size is known, and is not put off: the page is for it."""
+    done = a_job(status="succeeded", report=a_report())
+    (picture,) = Tree(PAGES.job(done, 0, plot_size=(1800, 972))).all("img")
+    assert (picture["width"], picture["height"]) == ("1800", "972")
+    (unknown,) = Tree(PAGES.job(done, 0)).all("img")
+    for each in (picture, unknown):
+        assert not {"loading", "decoding"} & set(each)
+    assert "width" not in unknown
 
 
 def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
