@@ -36,9 +36,11 @@ def from_query(query: MultiMapping[str]) -> dict[str, Any]:
 def refuse_query(query: MultiMapping[str]) -> None:
     """Refuse fields where nobody reads them: beside a body that has fields itself. Raises `Refused`."""
     for name in query:
-        raise Refused(
-            422, "The query has fields beside a document that is the body alone; here the body has them.", field=name
+        detail = (
+            f"{name}: nothing is read from the query here; put fields into the body. They are in the query only where "
+            "the body is the document itself."
         )
+        raise Refused(422, detail, field=name)
 
 
 def known_text(name: str, content: bytes) -> Any:
