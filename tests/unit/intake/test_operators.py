@@ -59,8 +59,9 @@ class World:
 @pytest_asyncio.fixture
 async def world(database: Database) -> AsyncIterator[World]:
     """Three letters of anna's, of which the last has no bytes, and one of ben's."""
-    for offset, more in enumerate(({}, {}, {"value": None}, {"tenant": "ben"})):
-        database.write_sync(dead_letters.note, replace(LETTER, offset=offset, **more))
+    letters = (LETTER, LETTER, replace(LETTER, value=None), replace(LETTER, tenant="ben"))
+    for offset, letter in enumerate(letters):
+        database.write_sync(dead_letters.note, replace(letter, offset=offset))
     made = World(database)
     async with served(
         ("POST", "/v1/dead-letters/redrive", made.operators.redrive_letters),
