@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from streamapp.identity import new_job_id
@@ -20,7 +21,7 @@ from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import Submission, parse_submission
 from streamapp.intake.upload import Upload, Uploads
 
-__all__ = ["Bodies", "Posted", "check_encoding"]
+__all__ = ["Bodies", "Posted", "check_encoding", "parsed"]
 
 ENCODINGS = ("identity", "gzip", "deflate")
 
@@ -84,9 +85,9 @@ class Bodies:
     ) -> None:
         kind = request.content_type
         if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
-            check_encoding(request)
+            packed = check_encoding(request)
             refuse_query(request.query)
-            posted.fields = parse_object(await self.whole(request))
+            posted.fields = parsed(await self.whole(request), packed, parse_object)
             return
         form = kind == "multipart/form-data"
         if not form and "task" not in request.query:
@@ -122,6 +123,17 @@ class Bodies:
         await upload.end()
         with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
         return fields
+
+
+def parsed(body: bytes, packed: bool, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    """The fields in a body. Raises `Refused`, which says so where half of a compressed one may be the reason."""
+    try:
+        return parse(body)
+    except Refused as error:
+        if not packed or error.problem.status != HTTPStatus.BAD_REQUEST:
+            raise
+        detail = f"{error.problem.detail} That is what came of decompressing the body: was it compressed, and whole?"
+        raise Refused(400, detail, field="body") from error
 
 
 def check_encoding(request: Asked) -> bool:

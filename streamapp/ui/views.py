@@ -51,7 +51,8 @@ class PageViews:
         tenant = caller_of(request).tenant
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
-                submission = parse_submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
+                fields = as_fields(posted.fields, self._task(posted.fields.get("task")))
+                submission = parse_submission(fields, self.api.intake.tasks)
                 posted.check_document(submission)
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
