@@ -1,62 +1,39 @@
 """The old intake's path: any JSON object becomes a job, and the answer is the one that old clients know.
 
-What the object names is used (task, text, document with media_type, params, email) when it is right; where it names
-nothing, or nothing that can be used, the settings' defaults hold. Without a text of its own, all the words in the
-object are the text.
+What the object names is used (task, text, document with media_type, params, email, name), and is refused as on
+`/v1/jobs` where it is wrong: a mail to a misspelt address would else go to the one in the settings, which is somebody
+else's. Where it names nothing, or null, the settings' defaults hold. Without a text or document of its own, all the
+words in the object are the text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from streamapp.intake.checks import checked_content, checked_params
-from streamapp.intake.refusal import Refused, unicode_only
-from streamapp.intake.submission import Submission
+from streamapp.intake.jsontext import parse_value
+from streamapp.intake.refusal import unicode_only
+from streamapp.intake.submission import Submission, parse_submission
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry
 
 __all__ = ["ANSWER", "legacy_submission"]
 
 ANSWER = {"message": "You will receive an email in a short while with the plot", "status": "Pass"}
+USED = ("task", "text", "document", "media_type", "params", "email", "name")
 
 
 def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: Registry) -> Submission:
-    """The job that an old client means. Nothing in `fields` makes it fail."""
-    named = fields.get("task")
-    task = registry[named if isinstance(named, str) and named in registry else settings.default_task]
-    chosen: dict[str, Any] = {"task": task.name, "email": settings.mail_to}
-    for name in ("email", "name"):
-        if _fits(name, fields.get(name)):
-            chosen[name] = fields[name]
-    if _holds(lambda: checked_params(task, _object(fields.get("params")))):
-        chosen["params"] = fields["params"]
-    for document in ({name: fields.get(name) for name in ("document", "media_type")}, {"text": fields.get("text")}):
-        if all(_fits(name, value) for name, value in document.items()):
-            submission = Submission.model_validate({**chosen, **document})
-            if _holds(lambda: checked_content(task, submission)):  # noqa: B023 - called at once
-                return submission
-    return Submission.model_validate({**chosen, "text": _words_of(fields)})
-
-
-def _fits(name: str, value: Any) -> bool:
-    return value is not None and _holds(lambda: Submission.model_validate({"task": "any", name: value}))
-
-
-def _holds(check: Callable[[], object]) -> bool:
-    """Whether a check refuses nothing: what it would say is of no use to a client that does not know these fields."""
-    try:
-        check()
-    except (Refused, ValueError):  # pydantic's errors are ValueErrors
-        return False
-    return True
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("it is no object")
-    return value
+    """The job that an old client means. Raises `Refused` for what it names and is wrong."""
+    named = {name: fields[name] for name in USED if fields.get(name) is not None}
+    if isinstance(named.get("text"), str):
+        named["text"] = unicode_only(named["text"])
+    if "params" in named:  # here as strict as elsewhere: they are stored and written again
+        named["params"] = parse_value(json.dumps(named["params"]).encode(), "params")
+    if "text" not in named and "document" not in named:
+        named["text"] = _words_of(fields)
+    return parse_submission({"task": settings.default_task, "email": settings.mail_to, **named}, registry)
 
 
 def _words_of(fields: Mapping[str, Any]) -> str:
