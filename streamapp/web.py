@@ -25,6 +25,7 @@ from streamapp.intake.preflight import answer_preflights, mark_answers
 from streamapp.intake.probes import Probes
 from streamapp.intake.problems import problems
 from streamapp.intake.streams import Streams
+from streamapp.intake.unread import careful
 from streamapp.paths import Handler, Jobs, Route, api_routes, page_routes
 from streamapp.settings import Settings
 from streamapp.ui.login import LoginViews
@@ -113,4 +114,5 @@ def _view(route: Route) -> type[View]:
 
         return call
 
-    return type(route.name, (_View,), {name: method(handler) for name, handler in route.methods.items()})
+    calls = {name: method(careful(route.path, name, handler)) for name, handler in route.methods.items()}
+    return type(route.name, (_View,), calls)

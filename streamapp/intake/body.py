@@ -5,9 +5,10 @@ JSON is held in memory, within its limit. The document of the other two goes to 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from streamapp.identity import new_job_id
@@ -20,7 +21,7 @@ from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import Submission, parse_submission
 from streamapp.intake.upload import Upload, Uploads
 
-__all__ = ["Bodies", "Posted", "check_encoding"]
+__all__ = ["Bodies", "Posted", "check_encoding", "parsed"]
 
 ENCODINGS = ("identity", "gzip", "deflate")
 
@@ -37,16 +38,17 @@ class Posted:
     upload: Upload | None = None
     form: bool = False
 
-    def submission(self, fields: dict[str, Any]) -> Submission:
+    def submission(self, fields: dict[str, Any], tasks: Collection[str] = ()) -> Submission:
         """The job that these fields make. Raises `Refused` that lists every wrong one, and a document that lacks.
 
-        A form without one is refused in the words of a form: elsewhere it is the fields that lack it.
+        `tasks` are those there are, for whoever names none. A form without a document is refused in the words of a
+        form: elsewhere it is the fields that lack it.
         """
         lacks: Refused | None = None
         if self.form and self.upload is None and fields.get("text") is None:
             lacks = Refused(422, "There is no document: send one as file, or its words as text.", field="file")
         try:
-            submission = parse_submission(fields)
+            submission = parse_submission(fields, tasks)
         except Refused as refused:
             refused.problem.errors += lacks.problem.errors if lacks else []
             raise
@@ -96,9 +98,9 @@ class Bodies:
     ) -> None:
         kind = request.content_type
         if kind == "application/json" or kind.endswith("+json") or (kind == UNNAMED and "task" not in request.query):
-            check_encoding(request)
+            packed = check_encoding(request)
             refuse_query(request.query)
-            posted.fields = parse_object(await self.whole(request))
+            posted.fields = parsed(await self.whole(request), packed, parse_object)
             return
         form = kind == "multipart/form-data"
         if not form and "task" not in request.query:
@@ -134,6 +136,17 @@ class Bodies:
         await upload.end()
         with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
         return fields
+
+
+def parsed(body: bytes, packed: bool, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+    """The fields in a body. Raises `Refused`, which says so where half of a compressed one may be the reason."""
+    try:
+        return parse(body)
+    except Refused as error:
+        if not packed or error.problem.status != HTTPStatus.BAD_REQUEST:
+            raise
+        detail = f"{error.problem.detail} That is what came of decompressing the body: was it compressed, and whole?"
+        raise Refused(400, detail, field="body") from error
 
 
 def check_encoding(request: Asked) -> bool:

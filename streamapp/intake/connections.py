@@ -12,13 +12,15 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError, LineTooLong
 
-from streamapp.intake.problems import problem_response
+from streamapp.intake.problems import NOT_PACKED_SO, problem_response
 from streamapp.intake.refusal import Refused
 
 __all__ = ["IDLE_S", "Runner", "TheirFault"]
 
+LACKS_LIBRARY = "Please install"
+TAKEN_ENCODINGS = "Send the body as it is, or in gzip or deflate; no other Content-Encoding is taken."
 IDLE_S = 75.0  # more than proxies keep connections for, as nginx does for 60
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -53,7 +55,7 @@ class _Protocol(web.RequestHandler):
         """As aiohttp's, which logs; the connection ends with the answer."""
         answer = super().handle_error(request, status, exc, message)
         if isinstance(exc, HttpProcessingError):
-            answer = problem_response(Refused(status, _in_words(exc)))
+            answer = problem_response(_refused(status, exc))
             answer.force_close()
         return answer
 
@@ -102,7 +104,12 @@ def _looked_at(handler: Handler) -> Handler:
     return handle
 
 
-def _in_words(error: HttpProcessingError) -> str:
+def _refused(status: int, error: HttpProcessingError) -> Refused:
     if isinstance(error, LineTooLong):
-        return "The address with its query, or a header field, is longer than this server reads: send less in it."
-    return f"This can't be read as HTTP/1.1: {error.message.splitlines()[0].rstrip(':')}."
+        detail = "The address with its query, or a header field, is longer than this server reads: send less in it."
+        return Refused(status, detail)
+    if isinstance(error, ContentEncodingError):
+        if LACKS_LIBRARY in error.message:  # an encoding that it knows, and can't undo here
+            return Refused(415, TAKEN_ENCODINGS, field="Content-Encoding")
+        return Refused(status, NOT_PACKED_SO, field="body")
+    return Refused(status, f"This can't be read as HTTP/1.1: {error.message.splitlines()[0].rstrip(':')}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from multidict import MultiMapping
@@ -10,6 +11,7 @@ from multidict import MultiMapping
 from streamapp.documents.kinds import HTML, TEXT, Looks, guess_type, sniff
 from streamapp.intake.jsontext import parse_value
 from streamapp.intake.refusal import Refused
+from streamapp.intake.submission import RIGHT
 from streamapp.intake.upload import Upload
 
 __all__ = ["JSON_FIELDS", "QUERY", "UNNAMED", "from_query", "known_text", "refuse_query", "with_document"]
@@ -36,9 +38,11 @@ def from_query(query: MultiMapping[str]) -> dict[str, Any]:
 def refuse_query(query: MultiMapping[str]) -> None:
     """Refuse fields where nobody reads them: beside a body that has fields itself. Raises `Refused`."""
     for name in query:
-        raise Refused(
-            422, "The query has fields beside a document that is the body alone; here the body has them.", field=name
+        detail = (
+            f"{name}: nothing is read from the query here; put fields into the body. They are in the query only where "
+            "the body is the document itself."
         )
+        raise Refused(422, detail, field=name)
 
 
 def known_text(name: str, content: bytes) -> Any:
@@ -46,11 +50,21 @@ def known_text(name: str, content: bytes) -> Any:
     if not content:
         return None
     if name in JSON_FIELDS:
-        return parse_value(content, name)
+        return _json(name, content)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(422, f"{name}: this is not UTF-8 text.", field=name) from error
+
+
+def _json(name: str, content: bytes) -> Any:
+    try:
+        return parse_value(content, name)
+    except Refused as error:
+        if error.problem.status != HTTPStatus.BAD_REQUEST:
+            raise
+        why = f" {error.problem.detail}" if name == "params" else ""  # whoever meant a number meant no JSON
+        raise Refused(422, f"{name}: {RIGHT[name]}.{why}", field=name) from error
 
 
 def with_document(fields: dict[str, Any], upload: Upload, declared: str, filename: str | None) -> None:

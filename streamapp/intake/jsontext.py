@@ -1,7 +1,8 @@
-"""JSON as far as every reader agrees on it (RFC 7493, I-JSON): Unicode text, finite numbers, bounded nesting.
+"""JSON as far as every reader agrees on it (RFC 7493, I-JSON): Unicode text, finite numbers, each key once, a bound.
 
 What Python's own reader lets through beyond that would fail later and elsewhere: half a surrogate pair when it is
-stored, an infinite number when it is written again, deep nesting in whatever walks it.
+stored, an infinite number when it is written again, deep nesting in whatever walks it. Of a key that is there twice it
+takes the last, and others the first: a proxy may have checked one that is not the one that is used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = ["parse_any_object", "parse_object", "parse_value"]
 
 MAX_DEPTH = 64
 MAX_DEPTH_ANY = 512  # well within what Python's reader and writer of JSON can nest
+LONGEST_KEY = 100  # characters of it that a refusal names
 MAX_DIGITS = 4300  # Python's own bound on integers in text; there it is an error that speaks of Python
 
 
@@ -50,6 +52,9 @@ def parse_any_object(body: bytes) -> dict[str, Any]:
 def _load(raw: bytes, field: str, decoder: json.JSONDecoder) -> Any:
     try:
         return decoder.decode(raw.decode("utf-8-sig"))
+    except _Twice as error:
+        detail = f"The key {error.key!r} is in an object twice; send it once."
+        raise Refused(422, detail, field=(field == "body" and error.key) or field) from error
     except UnicodeDecodeError as error:
         raise Refused(400, f"This is not UTF-8: {error.reason} at byte {error.start}.", field=field) from error
     except RecursionError as error:
@@ -86,6 +91,24 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+class _Twice(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object. The reader is still the one in C with this hook: a job's body costs half a microsecond more."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _Twice(name[:LONGEST_KEY])
+            seen.add(name)
+    return value
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
@@ -107,5 +130,5 @@ def _short(digits: str) -> int | str:
     return int(digits) if len(digits) < MAX_DIGITS else digits
 
 
-STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, parse_float=_finite)
+STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_integer, parse_float=_finite, object_pairs_hook=_once)
 LENIENT = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short)

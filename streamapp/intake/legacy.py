@@ -2,7 +2,8 @@
 
 What the object names is used (task, text, document with media_type, params, email) when it is right; where it names
 nothing, or nothing that can be used, the settings' defaults hold. Without a text of its own, all the words in the
-object are the text.
+object are the text. One thing is refused: an address that is none, since its mail would go to the settings' address,
+which is somebody else's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from streamapp.intake.checks import checked_content, checked_params
 from streamapp.intake.refusal import Refused, unicode_only
-from streamapp.intake.submission import Submission
+from streamapp.intake.submission import Submission, parse_submission
 from streamapp.settings import Settings
 from streamapp.tasks.registry import Registry
 
@@ -23,7 +24,8 @@ ANSWER = {"message": "You will receive an email in a short while with the plot",
 
 
 def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: Registry) -> Submission:
-    """The job that an old client means. Nothing in `fields` makes it fail."""
+    """The job that an old client means. Raises `Refused` for an e-mail address that is none, and for nothing else."""
+    _check_address(fields.get("email"))
     named = fields.get("task")
     task = registry[named if isinstance(named, str) and named in registry else settings.default_task]
     chosen: dict[str, Any] = {"task": task.name, "email": settings.mail_to}
@@ -38,6 +40,11 @@ def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: R
             if _holds(lambda: checked_content(task, submission)):  # noqa: B023 - called at once
                 return submission
     return Submission.model_validate({**chosen, "text": _words_of(fields)})
+
+
+def _check_address(email: Any) -> None:
+    if isinstance(email, str) and email.strip():
+        parse_submission({"task": "any", "email": email})
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -6,6 +6,8 @@ Operators see everybody's. An admin of another tenant sees that tenant's; the ot
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from streamapp.errors import BrokerUnavailable
 from streamapp.intake.caller import caller_of
-from streamapp.intake.handling import LARGEST, number_of, optional_object
+from streamapp.intake.handling import LARGEST, no_such, number_of, optional_object
 from streamapp.intake.operation import JSON, Answer, operation
 from streamapp.intake.query import Query, read_query
 from streamapp.intake.refusal import Refused, from_validation
@@ -22,6 +24,7 @@ from streamapp.jobs.letters import LetterDesk, NotRedrivable
 from streamapp.operator_resources import DeadLetterList, DeadLetterResource
 from streamapp.resources import DeliveryResource
 from streamapp.store import decisions, ledger
+from streamapp.store.bulk import By
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter
 from streamapp.store.present import present_dead_letter, present_delivery
@@ -36,7 +39,7 @@ SETTLE = {"sent": decisions.settle_sent, "resend": decisions.settle_resend}
 
 PATH = {404: "There is no such thing."}
 LETTER = {**PATH, 409: "It is not open."}
-SETTLED = {**PATH, 409: "There is no such delivery, or it is not parked."}
+SETTLED = {**PATH, 409: "It is not parked."}
 FILTERED = {422: "A filter is wrong; `errors` names it."}
 
 
@@ -113,33 +116,27 @@ class Operators:
         "Redrive all that match",
         {200: Answer("How many.", Redriven)},
         bodies={JSON: LetterQuery},
-        body_required=False,
         problems=FILTERED,
     )
     async def redrive_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/redrive: all that match the body's filter."""
-        done, refused = 0, 0
-        for row in await self.desk.matching(_filter(request, await _body(request)), BULK):
-            try:
-                await self._redrive(row)
-                done += 1
-            except Refused as error:
-                if error.problem.status == 503:
-                    raise
-                refused += 1
+        query = await _body(request)
+        rows = await self.desk.matching(_filter(request, query), BULK)
+        with _broker():
+            done, refused = await self.desk.redrive_all(rows, _by(request, query))
         return _json(Redriven(redriven=done, refused=refused).model_dump_json())
 
     @operation(
         "Discard all that match",
         {200: Answer("How many.", Discarded)},
         bodies={JSON: LetterQuery},
-        body_required=False,
         problems=FILTERED,
     )
     async def discard_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/discard: all that match the body's filter."""
-        rows = await self.desk.matching(_filter(request, await _body(request)), BULK)
-        return _json(Discarded(discarded=sum([await self.desk.discard(row) for row in rows])).model_dump_json())
+        query = await _body(request)
+        rows = await self.desk.matching(_filter(request, query), BULK)
+        return _json(Discarded(discarded=await self.desk.discard_all(rows, _by(request, query))).model_dump_json())
 
     @operation("E-mails that are parked in doubt", {200: Answer("The first of them.", Parked)})
     async def list_parked(self, request: web.Request) -> web.Response:
@@ -153,19 +150,17 @@ class Operators:
         if how not in SETTLE:
             raise Refused(404, f"There is nothing at {request.path}.")
         found = await self.database.read(ledger.get, delivery)
-        if not _seen(request, found) or not await self.database.write(SETTLE[how], delivery):
-            raise Refused(409, "There is no such delivery, or it is not parked.")
+        if found is None or not _seen(request, found):
+            raise no_such("delivery")
+        settled = await self.database.write(SETTLE[how], delivery)
         row = await self.database.read(ledger.get, delivery)
-        assert row is not None
+        if not settled or row is None:  # it may have gone with its job since
+            raise Refused(409, f"This delivery is not parked; it is {row.state if row else 'removed'}.")
         return _json(present_delivery(row).model_dump_json())
 
     async def _redrive(self, row: AnyRow) -> web.Response:
-        try:
+        with _broker():
             await self.desk.redrive(row)
-        except NotRedrivable as error:
-            raise Refused(409, str(error)) from error
-        except BrokerUnavailable as error:
-            raise Refused(503, f"Kafka does not take it right now: {error}", retry_after_s=5) from error
         found = await self.desk.find(row.id)
         return _json(_present(found).model_dump_json())
 
@@ -188,11 +183,31 @@ def _present(row: AnyRow | None) -> DeadLetterResource:
     return present_dead_letter(row)
 
 
-async def _body(request: web.Request) -> LetterQuery:
+@contextmanager
+def _broker() -> Iterator[None]:
     try:
-        return LetterQuery.model_validate(await optional_object(request))
+        yield
+    except NotRedrivable as error:
+        raise Refused(409, str(error)) from error
+    except BrokerUnavailable as error:
+        raise Refused(503, f"Kafka does not take it right now: {error}", retry_after_s=5) from error
+
+
+async def _body(request: web.Request) -> LetterQuery:
+    """Which of them a body means. Raises `Refused` where it says nothing: that would be all of them, for good."""
+    try:
+        query = LetterQuery.model_validate(await optional_object(request))
     except ValidationError as error:
         raise from_validation(error, known=LetterQuery.model_fields) from error
+    if not (query.topic or query.job or query.reason or "state" in query.model_fields_set):
+        detail = 'Say which dead letters: topic, job or reason, or {"state": "open"} for all that are open.'
+        raise Refused(422, detail, field="topic")
+    return query
+
+
+def _by(request: web.Request, query: LetterQuery) -> By:
+    caller = caller_of(request)
+    return By(caller.tenant, caller.key, query.model_dump(exclude_unset=True, exclude={"cursor"}))
 
 
 def _filter(request: web.Request, query: LetterQuery) -> Filter:

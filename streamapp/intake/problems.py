@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.http_exceptions import ContentEncodingError, HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from streamapp.errors import StoreUnavailable
@@ -16,7 +16,7 @@ from streamapp.intake.caller import LEFT
 from streamapp.intake.refusal import Refused
 from streamapp.resources import Problem
 
-__all__ = ["as_refused", "problem_response", "problems"]
+__all__ = ["NOT_PACKED_SO", "as_refused", "problem_response", "problems"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ Page = Callable[[web.Request, Problem], Awaitable[web.StreamResponse]]
 
 API = ("/v1/", "/kafka/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 STORE_RETRY_S = 5
+NOT_PACKED_SO = "The body can't be read: it is not compressed as its Content-Encoding says, or not whole."
 
 
 def problems(page: Page) -> Middleware:
@@ -82,6 +83,8 @@ def as_refused(request: Asked, error: Exception) -> tuple[Refused, dict[str, str
     if isinstance(error, web.HTTPException):
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return Refused(error.status, _words(error.status, request)), allowed
+    if isinstance(error, ContentEncodingError) or isinstance(error.__cause__, ContentEncodingError):
+        return Refused(400, NOT_PACKED_SO, field="body"), {}
     if isinstance(error, HttpProcessingError | web.RequestPayloadError):
         return Refused(400, f"The body can't be read: {str(error) or type(error).__name__}.", field="body"), {}
     logger.exception("%s %s raised", request.method, request.path)

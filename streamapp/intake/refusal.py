@@ -8,9 +8,12 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from streamapp.intake.wording import words_of
 from streamapp.resources import FieldProblem, Problem
 
 __all__ = ["Refused", "from_validation", "unicode_only"]
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Refused(Exception):
@@ -34,15 +37,19 @@ class Refused(Exception):
 
 
 def from_validation(
-    error: ValidationError, under: str = "", known: Iterable[str] = (), whole: Collection[str] = ()
+    error: ValidationError,
+    under: str = "",
+    known: Iterable[str] = (),
+    whole: Collection[str] = (),
+    right: Mapping[str, str] = NOTHING,
 ) -> Refused:
     """A 422 that lists every wrong field.
 
     `known` are the names there are, for those that use another; `whole` are fields whose parts have no place that the
-    client knows.
+    client knows. `right` says of fields what they must be, in place of what is wrong with them.
     """
     problems = [
-        FieldProblem(field=_path(under, _place(problem["loc"], whole)), detail=_words(problem, known))
+        FieldProblem(field=_path(under, _place(problem["loc"], whole)), detail=_words(problem, known, right))
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     first = problems[0]
@@ -59,11 +66,14 @@ def _path(under: str, location: tuple[int | str, ...]) -> str:
     return ".".join([*([under] if under else []), *(str(part) for part in location)]) or "body"
 
 
-def _words(problem: ErrorDetails, known: Iterable[str]) -> str:
+def _words(problem: ErrorDetails, known: Iterable[str], right: Mapping[str, str]) -> str:
     if problem["type"] == "extra_forbidden":
         names = ", ".join(sorted(known)) if len(problem["loc"]) == 1 else ""
         return f"there is no such field; there are {names}" if names else "there is no such field"
-    return problem["msg"].removeprefix("Value error, ")
+    place = problem["loc"]
+    if len(place) == 1 and place[0] in right and problem["type"] != "value_error":
+        return right[str(place[0])]
+    return words_of(problem)
 
 
 def unicode_only(text: str) -> str:

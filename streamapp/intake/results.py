@@ -26,7 +26,14 @@ __all__ = ["Results"]
 
 RETRY_S = 30
 NONE_YET = {"queued": "it waits for its turn", "succeeded": "it has succeeded, and its report is complete"}
-
+WHY_NONE = {
+    "queued": "it waits for its turn",
+    "running": "it runs",
+    "succeeded": "it was removed just now",
+    "failed": "it has failed",
+    "cancelled": "it was cancelled",
+    "expired": "it has expired",
+}
 
 CACHED = {"If-None-Match": {"type": "string", "description": "The ETag of what is there already (RFC 9110, 13.1.2)."}}
 TAG = {"ETag": "Of this run and this kind."}
@@ -119,7 +126,7 @@ class Results:
         run = Run(row.tenant, row.id, row.run)
         made_at = await self.database.read(reports.made_at, run)
         if made_at is None:
-            raise Refused(404, f"This job has no report: it is {row.status}.")
+            raise Refused(404, f"This job has no report: {WHY_NONE[row.status]}.")
         return run, made_at
 
     async def _job(self, request: web.Request, job_id: str) -> AnyRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from streamapp import faults
@@ -59,6 +59,11 @@ class Intake:
         self._registry = registry
         self._blobs = blobs
         self._reserver = reserver(database, publish)
+
+    @property
+    def tasks(self) -> Collection[str]:
+        """The names of those there are."""
+        return self._registry
 
     async def submit(
         self,

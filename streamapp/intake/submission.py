@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "LONGEST_DEADLINE",
     "LONGEST_NAME",
     "LOWEST_PRIORITY",
+    "RIGHT",
     "Deadline",
     "Submission",
     "checked_email",
@@ -30,6 +32,13 @@ __all__ = [
 LONGEST_DEADLINE = timedelta(days=30)
 LONGEST_NAME = 200  # characters
 LOWEST_PRIORITY, HIGHEST_PRIORITY = -3, 3
+
+#: What fields must be that are no text, wherever they come from.
+RIGHT = {
+    "params": "it must be a JSON object with the task's parameters",
+    "priority": f"it must be a whole number from {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}",
+    "fresh": "it must be true or false",
+}
 
 # The local mailbox, and mail servers on the same machine, take mail for these; the rest of the list stays refused.
 email_validator.SPECIAL_USE_DOMAIN_NAMES[:] = sorted(
@@ -64,6 +73,8 @@ def rfc3339(value: Any) -> Any:
         raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)') from error
     if _is_date(value):
         raise ValueError(f'it is a date without a time; write it like "{moment.date()}T12:00:00Z" (RFC 3339)')
+    if moment.tzinfo is None:
+        raise ValueError(f'it is a time without its offset; write it like "{moment.isoformat()}Z" (RFC 3339)')
     return moment
 
 
@@ -141,9 +152,11 @@ class Submission(BaseModel):
             raise Refused(422, f"This is not base64 (RFC 4648): {error}.", field="document") from error
 
 
-def parse_submission(fields: dict[str, Any]) -> Submission:
-    """Check the fields. Raises `Refused` that lists every wrong one."""
+def parse_submission(fields: dict[str, Any], tasks: Iterable[str] = ()) -> Submission:
+    """Check the fields. Raises `Refused` that lists every wrong one; `tasks` are those there are."""
     try:
         return Submission.model_validate(fields)
     except ValidationError as error:
-        raise from_validation(error, known=Submission.model_fields) from error
+        which = f"; there are {', '.join(sorted(tasks))}" if tasks else ""
+        right = {**RIGHT, "task": f"it must be the name of a task{which}"}
+        raise from_validation(error, known=Submission.model_fields, right=right) from error

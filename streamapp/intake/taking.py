@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamapp.intake.answers import Answers
 from streamapp.intake.asked import Asked
-from streamapp.intake.body import Bodies, check_encoding
+from streamapp.intake.body import Bodies, check_encoding, parsed
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import known, no_such, uuid_of
 from streamapp.intake.jsontext import parse_any_object
@@ -31,7 +31,7 @@ async def take_job(
     tenant, key = caller_of(request).tenant, request.headers.get("Idempotency-Key")
     intake.check_open(tenant)
     async with bodies.posted(request, tenant, job_id) as posted:
-        submission = posted.submission(posted.fields)
+        submission = posted.submission(posted.fields, intake.tasks)
         made = await intake.submit(tenant, submission, upload=posted.upload, key=key, job_id=job_id)
     return await answers.accepted(request, made)
 
@@ -48,8 +48,8 @@ async def push_job(
     request: Asked, intake: Intake, bodies: Bodies, read: Callable[[Mapping[str, Any]], Submission]
 ) -> web.Response:
     """Accept any JSON object, as old clients post it; `read` makes a submission of it. Raises `Refused`."""
-    check_encoding(request)
-    fields = parse_any_object(await bodies.whole(request))
+    packed = check_encoding(request)
+    fields = parsed(await bodies.whole(request), packed, parse_any_object)
     await intake.submit(caller_of(request).tenant, read(fields))
     return web.json_response(ANSWER)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from streamapp.errors import Permanent
 from streamapp.models import DeadLetter
 from streamapp.store import dead_letters, decisions
+from streamapp.store.bulk import By, discard_letters, note_redriven
 from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter, Letter
 from streamapp.store.sql import AnyRow
@@ -75,6 +76,27 @@ class LetterDesk:
     async def discard(self, row: AnyRow) -> bool:
         """Do nothing more about it. False when it was not open."""
         return await self._database.write(dead_letters.discard, row.id)
+
+    async def redrive_all(self, rows: Sequence[AnyRow], by: By) -> tuple[int, int]:
+        """Send all these on their way again; how many went, and how many could not.
+
+        Raises as `redrive` when that has to wait. What went before is in the audit all the same.
+        """
+        done, refused = 0, 0
+        try:
+            for row in rows:
+                try:
+                    await self.redrive(row)
+                    done += 1
+                except NotRedrivable:
+                    refused += 1
+        finally:
+            await self._database.write(note_redriven, done, by)
+        return done, refused
+
+    async def discard_all(self, rows: Sequence[AnyRow], by: By) -> int:
+        """Do nothing more about all these; how many were open."""
+        return await self._database.write(discard_letters, [row.id for row in rows], by)
 
     async def matching(self, wanted: Filter, limit: int) -> list[AnyRow]:
         """Those that match, newest first."""

@@ -1,4 +1,4 @@
-"""What is done to many jobs in one transaction, with the line that says so."""
+"""What is done to many jobs or dead letters in one transaction, with the line that says so."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from streamapp.identity import Run
-from streamapp.store import audit, ends
+from streamapp.store import audit, dead_letters, ends
 from streamapp.store.ledger import Due
 from streamapp.store.retrying import again
 from streamapp.store.sql import AnyRow
 
-__all__ = ["By", "cancel_all", "retry_all"]
+__all__ = ["By", "cancel_all", "discard_letters", "note_redriven", "retry_all"]
 
 BY_OPERATOR = "cancelled by an operator"
 
@@ -40,3 +40,15 @@ def retry_all(connection: Connection, runs: Sequence[Run], by: By) -> list[AnyRo
     queued = [row for run in runs if (row := again(connection, run)) is not None]
     audit.note(connection, by.tenant, by.key, "retry", by.wanted, len(queued))
     return queued
+
+
+def discard_letters(connection: Connection, letters: Sequence[int], by: By) -> int:
+    """Discard those that are open still; returns how many."""
+    changed = sum(dead_letters.discard(connection, each) for each in letters)
+    audit.note(connection, by.tenant, by.key, "discard", by.wanted, changed)
+    return changed
+
+
+def note_redriven(connection: Connection, changed: int, by: By) -> None:
+    """Say that so many went back; each of them in a transaction of its own, when its topic had it."""
+    audit.note(connection, by.tenant, by.key, "redrive", by.wanted, changed)

@@ -55,7 +55,8 @@ class PageViews:
         tenant = caller_of(request).tenant
         async with self.api.bodies.posted(request, tenant, also=is_option) as posted:
             try:
-                submission = posted.submission(as_fields(posted.fields, self._task(posted.fields.get("task"))))
+                fields = as_fields(posted.fields, self._task(posted.fields.get("task")))
+                submission = posted.submission(fields, self.api.intake.tasks)
                 made = await self.api.intake.submit(tenant, submission, upload=posted.upload)
             except Refused as refused:
                 return await self._home(request, refused.problem, _kept(posted.fields))

@@ -73,5 +73,6 @@ def test_what_is_not_there_or_not_right_is_refused(deployment: Deployment) -> No
     assert deployment.http.get("/v1/dead-letters/999999").status_code == 404
     assert deployment.http.get("/v1/dead-letters", params={"colour": "red"}).status_code == 422
     assert deployment.http.get("/v1/deliveries/parked").json() == {"items": []}
-    assert deployment.http.post("/v1/deliveries/none/sent").status_code == 409
+    assert deployment.http.post("/v1/deliveries/none/sent").status_code == 404
+    assert deployment.http.post("/v1/dead-letters/discard", json={}).status_code == 422
     assert deployment.http.post("/v1/deliveries/none/lost").status_code == 404

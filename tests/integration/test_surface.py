@@ -107,3 +107,18 @@ def test_many_at_a_time(deployment: Deployment) -> None:
     command = [sys.executable, "-m", "streamapp.cli", "audit", "--limit", "4", "--url", deployment.url]
     said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert said.count(to) == 4
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_no_write_overlooks_its_query(deployment: Deployment, method: str) -> None:
+    """A field that nobody reads is refused on every call that changes something, before it does."""
+    described = deployment.http.get("/openapi.json").json()["paths"]
+    paths = [path for path, calls in described.items() if method.lower() in calls and path.startswith("/v1/")]
+    assert paths
+    for path in paths:
+        url = path
+        for name in ("job_id", "letter", "line", "delivery", "how"):
+            url = url.replace(f"{{{name}}}", str(uuid.uuid4()) if name == "job_id" else "1")
+        answer = deployment.http.request(method, f"{url}?bogus=1", headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, (path, answer.text)
+        assert [error["field"] for error in answer.json()["errors"]] == ["bogus"], (path, answer.text)

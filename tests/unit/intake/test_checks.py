@@ -37,7 +37,7 @@ def test_an_unknown_task_is_told_the_known_ones() -> None:
     ("params", "field", "says"),
     [
         ({"chunk": 0}, "params.chunk", "greater than or equal to 1"),
-        ({"chunk": "many"}, "params.chunk", "integer"),
+        ({"chunk": "many"}, "params.chunk", "whole number"),
         ({"size": 1}, "params.size", "there are chunk"),
     ],
 )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from aiohttp import web
 
 from streamapp.intake.connections import Runner
 from streamapp.intake.pace import read_whole
-from streamapp.intake.problems import problem_response, problems
+from streamapp.intake.problems import NOT_PACKED_SO, problem_response, problems
 from streamapp.intake.refusal import Refused
 from streamapp.resources import Problem
 
@@ -76,6 +77,28 @@ async def test_what_can_not_be_read_is_no_fault_of_ours(sent: bytes, caplog: pyt
     assert answer.split(b" ")[1] == b"400"
     assert b"\r\nContent-Type: application/problem+json" in answer
     assert [record for record in caplog.records if record.levelno >= logging.INFO] == []
+
+
+@pytest.mark.parametrize("encoding", [b"zstd", b"br"])
+async def test_an_encoding_that_is_not_undone_is_told_which_are(encoding: bytes) -> None:
+    """I expect 415 that names them, and no word of what to install."""
+    async with served() as opened:
+        answer = await asked(opened, POST % encoding + b"something")
+
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (said["status"], said["errors"][0]["field"]) == (415, "Content-Encoding")
+    assert said["detail"] == "Send the body as it is, or in gzip or deflate; no other Content-Encoding is taken."
+
+
+@pytest.mark.parametrize("sent", [POST % b"gzip" + b"no gzip..", POST % b"deflate" + zlib.compress(b"a" * 99)[:9]])
+async def test_a_body_that_is_not_compressed_as_it_says(sent: bytes) -> None:
+    """I expect to hear of the encoding, also where it ends in the middle."""
+    async with served() as opened:
+        answer = await asked(opened, sent.replace(b"Host: a", b"Host: a\r\nConnection: close"))
+
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (said["status"], said["errors"][0]["field"]) == (400, "body")
+    assert said["detail"] == NOT_PACKED_SO
 
 
 async def test_a_line_that_is_too_long_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from sqlalchemy import Connection, func, select
 from streamapp.errors import ConfigurationError
 from streamapp.identity import DEFAULT_TENANT
 from streamapp.intake.flask import blueprint
+from streamapp.intake.problems import NOT_PACKED_SO
 from streamapp.intake.site import PATHS
 from streamapp.settings import Settings
 from streamapp.store import rooms
@@ -180,6 +182,17 @@ class _Breaking(_Pieces):
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and "documents" in path.parts]
+
+
+def test_what_is_not_compressed_as_it_says(client: Client) -> None:
+    """I expect to hear of the encoding, and not of JSON alone."""
+    site, packed = client(), gzip.compress(json.dumps(ECHO).encode())
+    for body, words in ((b"no gzip", NOT_PACKED_SO), (packed[:20], "was it compressed, and whole?")):
+        for path in ("/v1/jobs", "/kafka/pushToConsumers"):
+            about = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+            answer = site.post(path, data=body, headers=about)
+            assert (answer.status_code, answer.get_json()["errors"][0]["field"]) == (400, "body")
+            assert words in answer.get_json()["detail"]
 
 
 def test_limits_are_said(client: Client, tmp_path: Path) -> None:

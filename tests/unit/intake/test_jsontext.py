@@ -46,6 +46,10 @@ def nested(depth: int) -> bytes:
         (b'{"a": {"b": [1, "\\udc00\\ud800"]}}', 422, "a.b.1"),
         (b'{"\\ud800": 1}', 422, "body"),
         (b'{"a": {"\\ud800": 1}}', 422, "a"),
+        (b'{"a": 1, "b": 2, "a": 1}', 422, "a"),
+        (b'{"a": {"b": 1, "\\u0062": 2}}', 422, "b"),
+        (b'[{"": 1, "": 2}]', 422, "body"),
+        (b'{"\\ud800": 1, "\\ud800": 1}', 422, "\ufffd"),
         (b'{"a": "' + b"\xed\xa0\x80" + b'"}', 400, "body"),
     ],
     ids=lambda value: repr(value)[:30],
@@ -81,6 +85,16 @@ def test_any_json_comes_through_both(value: dict[str, object]) -> None:
     """What JSON can say is the same on both paths."""
     body = json.dumps(value).encode()
     assert parse_object(body) == parse_any_object(body) == value
+
+
+def test_a_key_that_is_there_twice_is_named() -> None:
+    """In the sentence; as a field it is the part of a form that it is within. The old intake takes the last."""
+    with pytest.raises(Refused, match=r"The key 'b' is in an object twice; send it once\."):
+        parse_object(b'{"a": {"b": 1, "b": 2}}')
+    with pytest.raises(Refused) as refused:
+        parse_value(b'{"b": 1, "b": 1}', "params")
+    assert refused.value.problem.errors[0].field == "params"
+    assert parse_any_object(b'{"a": 1, "a": 2}') == {"a": 2}
 
 
 @SOME

@@ -174,6 +174,16 @@ async def test_head(database: Database, client: ClientSession, path: str) -> Non
         assert head.headers[name] == get.headers[name]
 
 
+async def test_why_there_is_no_report(database: Database, client: ClientSession) -> None:
+    """I expect the 404 to say in words what became of the job."""
+    run = reserved(database, id=ID)
+    for status, words in (("queued", "it waits for its turn"), ("failed", "it has failed")):
+        if status != "queued":
+            database.write_sync(jobs.end, run, status, "an end")
+        said = await (await client.get(f"/v1/jobs/{ID}/report")).json()
+        assert said["detail"] == f"This job has no report: {words}."
+
+
 @pytest.mark.parametrize("path", [*SHOWN, "attachments/7", "attachments/x", "report.pdf"])
 async def test_where_there_is_nothing(database: Database, client: ClientSession, path: str) -> None:
     """I expect 404 before there is a report, for what it has not, for nobody's job and for another tenant's."""

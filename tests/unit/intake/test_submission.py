@@ -49,22 +49,22 @@ def test_a_field_that_is_right(field: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("task", None, "string"),
-        ("task", 3, "string"),
-        ("text", 42, "string"),
-        ("text", ["a"], "string"),
+        ("task", None, "the name of a task; there are echo, summarize"),
+        ("task", 3, "the name of a task; there are echo, summarize"),
+        ("text", 42, "it must be text"),
+        ("text", ["a"], "it must be text"),
         ("text", "", "send the text"),
         ("text", " \r\n\t\u00a0", "send the text"),
         ("text", "a\0", "NUL"),
-        ("document", 3, "string"),
-        ("document", {"a": 1}, "string"),
+        ("document", 3, "it must be text"),
+        ("document", {"a": 1}, "it must be text"),
         ("media_type", "text/plain\r\nX: y", "one line"),
-        ("name", "", "1 character"),
-        ("name", "n" * 201, "200 characters"),
+        ("name", "", "it must have at least 1 character"),
+        ("name", "n" * 201, "it must have at most 200 characters"),
         ("name", "a\nb", "one line"),
         ("name", "a\x1b", "one line"),
-        ("params", None, "dictionary"),
-        ("params", [], "dictionary"),
+        ("params", None, "a JSON object with the task's parameters"),
+        ("params", [], "a JSON object with the task's parameters"),
         ("email", "", "one e-mail address"),
         ("email", "nobody", "one e-mail address"),
         ("email", "a@b, c@d", "one e-mail address"),
@@ -72,15 +72,16 @@ def test_a_field_that_is_right(field: str, value: Any) -> None:
         ("email", "a@example.com\n", "one e-mail address"),
         ("email", "a@example.com\r\nBcc: b@example.com", "one e-mail address"),
         ("email", "a" * 65 + "@example.com", "one e-mail address"),
-        ("email", ["a@example.com"], "string"),
-        ("priority", 4, "less than or equal to 3"),
-        ("priority", -4, "greater than or equal to -3"),
-        ("priority", 1.0, "integer"),
-        ("priority", "1", "integer"),
-        ("priority", True, "integer"),
+        ("email", ["a@example.com"], "it must be text"),
+        ("priority", 4, "from -3 to 3"),
+        ("priority", -4, "from -3 to 3"),
+        ("priority", 1.0, "a whole number from -3 to 3"),
+        ("priority", "1", "a whole number from -3 to 3"),
+        ("priority", True, "a whole number from -3 to 3"),
         pytest.param("deadline", at(seconds=-1), "in the future", id="in the past"),
         pytest.param("deadline", at(days=31), "30 days", id="too far ahead"),
-        pytest.param("deadline", at(hours=1)[:19], "timezone", id="no offset"),
+        ("deadline", "2030-01-31 10:00", 'a time without its offset; write it like "2030-01-31T10:00:00Z"'),
+        ("fresh", "yes", "true or false"),
         ("deadline", "2030-01-31", 'a date without a time; write it like "2030-01-31T12:00:00Z"'),
         ("deadline", 1893456000, "RFC 3339"),
         ("deadline", "tomorrow", "RFC 3339"),
@@ -94,13 +95,20 @@ def test_a_field_that_is_right(field: str, value: Any) -> None:
 def test_a_field_that_is_wrong(field: str, value: Any, says: str) -> None:
     """It alone is named, and the words say what is right."""
     with pytest.raises(Refused) as refused:
-        parse_submission({"task": "echo", field: value})
+        parse_submission({"task": "echo", field: value}, ("summarize", "echo"))
 
     problem = refused.value.problem
     assert problem.status == 422
     assert [error.field for error in problem.errors] == [field]
     assert says in problem.errors[0].detail
     assert problem.detail == f"{field}: {problem.errors[0].detail}"
+
+
+def test_no_task() -> None:
+    """A job that names none hears which there are."""
+    with pytest.raises(Refused) as refused:
+        parse_submission({"text": "a"}, ("summarize", "echo"))
+    assert refused.value.problem.detail == "task: it must be the name of a task; there are echo, summarize"
 
 
 def test_every_wrong_field_is_named() -> None:
