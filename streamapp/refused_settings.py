@@ -20,11 +20,17 @@ def refused(problem: Mapping[str, object], settings: type[BaseModel], prefix: st
     words, place = str(problem["msg"]).removeprefix("Value error, "), problem["loc"]
     if not isinstance(place, tuple) or not place:
         return f"The settings: {words}"
-    name, value = str(place[0]), repr(problem["input"])
+    name = str(place[0])
+    value = _shown(name, problem["input"])
     if problem["type"] != "value_error":
         words = _right(settings, name) or words.replace("Input should", "it must").replace("String should", "it must")
     said = f"{prefix}{name.upper()}: {words}"
     return said if value in words else f"{said} (it is {value})"
+
+
+def _shown(name: str, value: object) -> str:
+    """What it is, but for the user and the password in a URL: this may reach a log."""
+    return repr(str(value).rpartition("@")[2] if name.endswith("_url") else value)
 
 
 def _right(settings: type[BaseModel], name: str) -> str:

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings
 
 from streamapp.mailboxes import one_mailbox
 from streamapp.settings_values import Names
+from streamapp.smtp_url import parse_smtp_url
 
 __all__ = ["DeliverySettings"]
 
@@ -67,6 +68,13 @@ class DeliverySettings(BaseSettings):
     webhook_timeout_s: float = Field(
         20.0, gt=0, le=600, description="Seconds within which a webhook's receiver must have answered."
     )
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: str) -> str:
+        if value:
+            parse_smtp_url(value)
+        return value
 
     @field_validator("mail_from", "mail_to")
     @classmethod
