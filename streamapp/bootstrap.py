@@ -204,7 +204,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
     retrying = Retrying(database, blobs, publisher.accepted)
     reruns = Reruns(database, intake, retrying, answers)
-    probes = Probes(database, insight, lambda: app.joined, closed, lambda: supervisor.trouble)
+    probes = Probes(database, insight, lambda: app.joined, app.member_s, closed, lambda: supervisor.trouble)
     pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns)
     purging, partial = Purging(database, blobs), Partial(database, workshop)
     jobs = web.Jobs(
