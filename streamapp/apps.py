@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -96,6 +97,7 @@ class LifecycleApp(faust.App):
         self.exit_code = 0
         self.joined = False
         """Whether it is in its consumer group, if only to wait: there may be more workers than partitions."""
+        self._member_since: float | None = None
         self.on_partitions_assigned.connect(self._has_joined)
         self.on_partitions_revoked.connect(self._has_left)
         self._beside: list[asyncio.Task[None]] = []
@@ -152,8 +154,14 @@ class LifecycleApp(faust.App):
         await self.parts.stop()
         await super().on_stop()
 
+    def member_s(self) -> float:
+        """Seconds since it joined its group for the first time; 0 before that."""
+        return 0.0 if self._member_since is None else time.monotonic() - self._member_since
+
     async def _has_joined(self, *_: Any, **__: Any) -> None:
         self.joined = True
+        if self._member_since is None:
+            self._member_since = time.monotonic()
 
     async def _has_left(self, *_: Any, **__: Any) -> None:
         self.joined = False

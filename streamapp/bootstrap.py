@@ -13,7 +13,7 @@ from streamapp import agents, web
 from streamapp.allocator import give_back
 from streamapp.apps import STAND_STILL_S, LifecycleApp, faust_options, topic
 from streamapp.delivery.dial import Names
-from streamapp.delivery.mail import SmtpMail, parse_smtp_url
+from streamapp.delivery.mail import SmtpMail
 from streamapp.delivery.post import Poster
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.delivery.target import Rules
@@ -69,6 +69,7 @@ from streamapp.models import Cancel, Chunk, ChunkResult, DeadLetter, Delivery, J
 from streamapp.process import build_or_leave, leave_misconfigured
 from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings
+from streamapp.smtp_url import parse_smtp_url
 from streamapp.store.database import Database
 from streamapp.tasks.registry import load_registry
 from streamapp.topics import TopicNames
@@ -203,7 +204,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
     retrying = Retrying(database, blobs, publisher.accepted)
     reruns = Reruns(database, intake, retrying, answers)
-    probes = Probes(database, insight, lambda: app.joined, closed, lambda: supervisor.trouble)
+    probes = Probes(database, insight, lambda: app.joined, app.member_s, closed, lambda: supervisor.trouble)
     listing = Listing(database, room)
     pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns, listing)
     purging, partial = Purging(database, blobs), Partial(database, workshop)

@@ -80,7 +80,8 @@ def create_key(
 def list_keys(tenant: str | None) -> None:
     """List the keys, oldest first.
 
-    Their names, states and limits: a key itself can't be read any more.
+    A line has a key's id, its state, its tenant, its scopes, until when it can be used or since when it is revoked,
+    when it was last used, its name and its limits. A key itself can't be read any more.
     """
     with open_store() as database:
         rows = database.read_sync(keys_of, tenant)

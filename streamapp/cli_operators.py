@@ -53,7 +53,11 @@ def dead_letters() -> None:
 )
 @_filtered
 def list_letters(state: str, topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
-    """List dead letters, newest first."""
+    """List dead letters, newest first.
+
+    A line has a dead letter's id, its state, its attempts, when it was first seen, its job if that is known, the id of
+    its delivery, or the topic, partition and offset of its message, and the reason.
+    """
     with client_of(url) as client:
         page = client.get("/v1/dead-letters", **_filter(state=state, topic=topic, job=job, reason=reason))
     for letter in page["items"]:
@@ -126,7 +130,10 @@ def deliveries() -> None:
 @deliveries.command()
 @url_option
 def parked(url: str | None) -> None:
-    """List e-mails in doubt, oldest first."""
+    """List e-mails in doubt, oldest first.
+
+    A line has a delivery's id, its job, its address and why it is in doubt.
+    """
     with client_of(url) as client:
         items = client.get("/v1/deliveries/parked")["items"]
     for delivery in items:

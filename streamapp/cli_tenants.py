@@ -7,6 +7,7 @@ import click
 from streamapp.cli_store import LONGEST_NAME, open_store
 from streamapp.settings import load_settings
 from streamapp.store import rooms
+from streamapp.store.known_tenants import is_known, known
 
 __all__ = ["tenants"]
 
@@ -60,11 +61,9 @@ def set_tenant(name: str, weight: float | None, running: str | None) -> None:
 def pause(name: str) -> None:
     """Take no new jobs of tenant NAME, and let its jobs wait.
 
-    What is in work now still comes to its end.
+    What is in work now still comes to its end. A tenant that has no key and no job yet is there once it was `set`.
     """
-    _check_name(name)
-    with open_store() as database:
-        database.write_sync(rooms.pause, name, True)
+    _pause(name, True)
     click.echo(f"tenant {name} is paused; what is in work now still comes to its end")
 
 
@@ -72,10 +71,18 @@ def pause(name: str) -> None:
 @click.argument("name")
 def resume(name: str) -> None:
     """Let tenant NAME go on after a pause."""
+    _pause(name, False)
+    click.echo(f"tenant {name} goes on")
+
+
+def _pause(name: str, paused: bool) -> None:
+    """A name that is nobody's is a slip: in a hurry, it would look as if the one that was meant were paused."""
     _check_name(name)
     with open_store() as database:
-        database.write_sync(rooms.pause, name, False)
-    click.echo(f"tenant {name} goes on")
+        if not database.read_sync(is_known, name):
+            there = ", ".join(database.read_sync(known))
+            raise click.ClickException(f"There is no tenant {name} with a key, a job or a limit; there are: {there}.")
+        database.write_sync(rooms.pause, name, paused)
 
 
 def _check_name(name: str) -> None:

@@ -14,8 +14,9 @@ import click
 from streamapp.cli_store import LONGEST_NAME, open_store
 from streamapp.errors import ConfigurationError
 from streamapp.identity import DEFAULT_TENANT
-from streamapp.settings import load_settings
+from streamapp.settings import Settings, load_settings
 from streamapp.store import webhook_secrets
+from streamapp.store.keys import any_key
 from streamapp.store.webhook_secrets import Secret
 
 __all__ = ["listen", "webhooks"]
@@ -106,8 +107,8 @@ def listen(port: int, given: str | None, tenant: str, answer: int) -> None:
     It prints a curl line to try it with. Ctrl-C ends it.
     """
     try:
-        with _to_check_with(given, tenant) as secrets:
-            asyncio.run(_listen(port, secrets, answer))
+        with _to_check_with(given, tenant) as (secrets, with_key):
+            asyncio.run(_listen(port, secrets, answer, _curl_line(load_settings(), port, with_key=with_key)))
     except OSError as error:
         raise ConfigurationError(f"Port {port} can't be listened on ({error}); name another with --port.") from error
     except KeyboardInterrupt:
@@ -115,15 +116,16 @@ def listen(port: int, given: str | None, tenant: str, answer: int) -> None:
 
 
 @contextmanager
-def _to_check_with(given: str | None, tenant: str) -> Iterator[Callable[[], Sequence[str]]]:
-    """What gives the secrets that hold at the moment: `given`, or the tenant's."""
+def _to_check_with(given: str | None, tenant: str) -> Iterator[tuple[Callable[[], Sequence[str]], bool]]:
+    """What gives the secrets that hold at the moment, `given` or the tenant's; and whether the store has keys."""
     if given is not None:
         _check(given)
-        yield lambda: [str(given)]
+        yield lambda: [str(given)], False
         return
     with open_store() as database:
         database.write_sync(webhook_secrets.current, tenant)  # makes it, if need be
-        yield lambda: [each.secret for each in database.read_sync(webhook_secrets.current, tenant)]
+        keys = database.read_sync(any_key)
+        yield lambda: [each.secret for each in database.read_sync(webhook_secrets.current, tenant)], keys
 
 
 def _check(given: str) -> None:
@@ -135,14 +137,23 @@ def _check(given: str) -> None:
         raise click.BadParameter(str(error), param_hint="--secret") from error
 
 
-async def _listen(port: int, secrets: Callable[[], Sequence[str]], answer: int) -> None:
+async def _listen(port: int, secrets: Callable[[], Sequence[str]], answer: int, line: str) -> None:
     from streamapp.delivery.listen import HOST, listening, shown
 
     async with listening(port, secrets, lambda received: click.echo(shown(received)), answer):
-        body = json.dumps({"task": "echo", "text": "Hello.", "webhook": f"http://{HOST}:{port}/"})
         click.echo(f"Listening on http://{HOST}:{port}/. To try it:")
-        click.echo(f"curl {load_settings().link_base}/v1/jobs -H 'Content-Type: application/json' -d '{body}'")
+        click.echo(line)
         await asyncio.Event().wait()
+
+
+def _curl_line(settings: Settings, port: int, *, with_key: bool) -> str:
+    """A line to copy. The key is named and not shown: it may end up in a shell's history."""
+    from streamapp.delivery.listen import HOST
+
+    body = json.dumps({"task": "echo", "text": "Hello.", "webhook": f"http://{HOST}:{port}/"})
+    asked = settings.keys == "required" or (settings.keys == "auto" and (with_key or not settings.is_local))
+    key = '-H "Authorization: Bearer $STREAMAPP_API_KEY" ' if asked or settings.api_key else ""
+    return f"curl {key}{settings.link_base}/v1/jobs -H 'Content-Type: application/json' -d '{body}'"
 
 
 def _current(tenant: str) -> list[Secret]:

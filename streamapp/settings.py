@@ -11,12 +11,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict, SettingsError
 
 from streamapp.errors import ConfigurationError
+from streamapp.refused_settings import refused
 from streamapp.settings_broker import BrokerSettings
 from streamapp.settings_delivery import DeliverySettings
 from streamapp.settings_intake import IntakeSettings
@@ -125,6 +126,14 @@ class Settings(BrokerSettings, IntakeSettings, DeliverySettings):
             raise ValueError(f"{value!r} is no device: say auto, cpu, cuda, or cuda:1 for the second one")
         return value
 
+    @field_validator("blob_url")
+    @classmethod
+    def _place_of_documents(cls, value: str) -> str:
+        # the scheme in small letters, because a folder is known by it; a host behind file:// would not be looked at
+        if value and not re.match(r"file:///|s3://[^/?#\s]", value):
+            raise ValueError("it must begin with file:/// and name a folder, or with s3:// and name a bucket")
+        return value
+
     @model_validator(mode="after")
     def _local_files_for_one_machine(self) -> Settings:
         if self.database_url and not self.database_url.startswith(
@@ -195,8 +204,7 @@ def load_settings() -> Settings:
     except SettingsError as error:
         raise ConfigurationError(str(error)) from error
     except ValidationError as error:
-        lines = [_said(problem["loc"], problem["msg"], problem["input"]) for problem in error.errors()]
-        raise ConfigurationError("; ".join(lines)) from error
+        raise ConfigurationError("; ".join(refused(problem, Settings, PREFIX) for problem in error.errors())) from error
 
 
 def _misspelt(environ: Iterable[str]) -> list[tuple[str, str]]:
@@ -208,9 +216,3 @@ def _misspelt(environ: Iterable[str]) -> list[tuple[str, str]]:
     ours = sorted(name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX))
     near = {name: difflib.get_close_matches(name, known, 1, ALIKE) for name in ours if name not in known}
     return [(f"{PREFIX}{name}", f"{PREFIX}{found[0]}") for name, found in near.items() if found]
-
-
-def _said(location: tuple[int | str, ...], message: str, value: Any) -> str:
-    """One wrong variable in words; a problem without a place is one of the database and what goes with it."""
-    words = message.removeprefix("Value error, ")
-    return f"STREAMAPP_{str(location[0]).upper()}: {words} (it is {value!r})" if location else f"The settings: {words}"

@@ -55,7 +55,7 @@ class BrokerSettings(BaseSettings):
     def _addresses(cls, value: str) -> str:
         wrong = [part for part in value.split(",") if value and not re.fullmatch(r"\s*\S+:\d{1,5}\s*", part)]
         if wrong:
-            raise ValueError(f"{wrong[0]!r} is no host:port")
+            raise ValueError(f"{wrong[0]!r} is no host:port, such as localhost:9092")
         return value
 
     @model_validator(mode="after")

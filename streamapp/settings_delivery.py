@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
+from streamapp.mailboxes import one_mailbox
 from streamapp.settings_values import Names
+from streamapp.smtp_url import parse_smtp_url
 
 __all__ = ["DeliverySettings"]
 
@@ -21,7 +23,8 @@ class DeliverySettings(BaseSettings):
         "Empty: the local mailbox of `streamapp up`.",
     )
     mail_from: str = Field(
-        "streamapp <streamapp@localhost>", description="The From address; its domain is in each Message-ID."
+        "streamapp <streamapp@localhost>",
+        description="The From address, with a name or without; its domain is in each Message-ID.",
     )
     mail_to: str = Field(
         "reader@localhost", description="The address used by the old intake's path when a body names none."
@@ -66,9 +69,28 @@ class DeliverySettings(BaseSettings):
         20.0, gt=0, le=600, description="Seconds within which a webhook's receiver must have answered."
     )
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: str) -> str:
+        if value:
+            parse_smtp_url(value)
+        return value
+
     @field_validator("mail_from", "mail_to")
     @classmethod
     def _one_line(cls, value: str) -> str:
         if any(character in value for character in "\r\n\0"):
             raise ValueError("an address has no line breaks")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        try:
+            one_mailbox(value, named=True)
+        except ValueError as error:  # also the codec's, of a domain that is none
+            raise ValueError(
+                "it must be one e-mail address, such as results@books.example, or with a name before it: "
+                "Books <results@books.example>"
+            ) from error
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings
@@ -23,7 +24,8 @@ class IntakeSettings(BaseSettings):
     web_host: str = Field("127.0.0.1", description="The address that the web views listen on.")
     web_port: int = Field(6066, ge=1, le=65535, description="Their port.")
     public_url: str = Field(
-        "", description="How users reach the web views, for links in e-mails. Empty: http://host:port."
+        "",
+        description="How users reach the web views, an http:// or https:// URL, for links in e-mails. Empty: http://host:port.",
     )
     keys: Literal["auto", "required", "off", "off-and-anyone-may-use-this"] = Field(
         "auto",
@@ -68,6 +70,16 @@ class IntakeSettings(BaseSettings):
             )
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _links_lead_there(cls, value: str) -> str:
+        if value and not _is_base(value):
+            raise ValueError(
+                "it must be an http:// or https:// URL with a host, and without a query or fragment, such as "
+                "https://books.example.org"
+            )
+        return value
+
     @model_validator(mode="after")
     def _open_to_this_machine_alone(self) -> IntakeSettings:
         if self.keys == "off" and not self.is_local:
@@ -89,6 +101,16 @@ class IntakeSettings(BaseSettings):
     def link_base(self) -> str:
         """How users reach the web views, without a slash at the end."""
         return self.public_url.rstrip("/") or f"http://{self.web_host}:{self.web_port}"
+
+
+def _is_base(url: str) -> bool:
+    """Whether a path can be put behind it to make a link."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or a bracket that is not closed
+        return False
+    return usable and not re.search(r"[\s\x00-\x1f\x7f?#]", url)
 
 
 def _is_origin(text: str) -> bool:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.mime.base import MIMEBase
 from email.mime.multipart import MIMEMultipart
-from email.utils import format_datetime, getaddresses
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote
@@ -37,6 +37,7 @@ from streamapp.delivery.clean import clean_line, clean_text, file_name, wrap
 from streamapp.delivery.mime import Mail, file_part, flatten, header, mailbox, text_part
 from streamapp.delivery.notice import failed_title, job_title, memory_line
 from streamapp.errors import Permanent
+from streamapp.mailboxes import one_mailbox
 from streamapp.resources import JobResource
 from streamapp.tasks.contract import Attachment, Report
 
@@ -44,8 +45,6 @@ __all__ = ["compose"]
 
 DELIVERY_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MEDIA_TYPE = re.compile(r"(application|audio|image|text|video|font)/([A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})")
-BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-SPECIAL = re.compile(r"[\s,;<>()]")
 PARAGRAPH = re.compile(r"\n\s*\n")
 
 _templates = Environment(
@@ -108,13 +107,9 @@ def _identity(delivery_id: str) -> str:
 
 
 def _address(text: str, *, named: bool = False) -> Address:
-    """One address, with its domain in ASCII (RFC 5890), because relays look that up."""
-    found = getaddresses([text]) if named else [("", text.strip())]
-    username, _, domain = found[0][1].rpartition("@")
     try:
-        if len(found) != 1 or not username or not domain or BROKEN.search(text.strip()) or SPECIAL.search(found[0][1]):
-            raise ValueError("not one address in one line")
-        return Address(_one_line(found[0][0]), username, domain.encode("idna").decode("ascii"))
+        name, username, domain = one_mailbox(text, named=named)
+        return Address(_one_line(name), username, domain)
     except (ValueError, UnicodeError) as error:
         raise Permanent(f"This is no single e-mail address: {text!r}.") from error
 

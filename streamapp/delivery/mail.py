@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiosmtplib import (
     SMTPDataError,
@@ -19,9 +17,10 @@ from aiosmtplib import (
 
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Connection, Pool
-from streamapp.errors import ConfigurationError, Permanent, StreamappError, Transient
+from streamapp.errors import Permanent, StreamappError, Transient
+from streamapp.smtp_url import SmtpAddress
 
-__all__ = ["MailInDoubt", "MailRefused", "MailServer", "MailUnavailable", "SmtpMail", "parse_smtp_url"]
+__all__ = ["MailInDoubt", "MailRefused", "MailServer", "MailUnavailable", "SmtpMail"]
 
 FAILURES = (TimeoutError, OSError, ssl.SSLError, SMTPException, ValueError)
 OF_THE_SESSION = (530, 534, 535, 538)  # RFC 4954, 6, and RFC 3207, 4: what is refused is the client, not the mail
@@ -55,46 +54,6 @@ class MailServer(Protocol):
         Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`. One that is cancelled raises `MailUnavailable` where
         the mail has certainly not gone, and CancelledError otherwise.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpAddress:
-    """Where and how to speak SMTP."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    tls: bool
-    starttls: bool | None
-
-
-def parse_smtp_url(url: str) -> SmtpAddress:
-    """Read smtp://user:password@host:port?starttls=require or smtps://…. Raises `ConfigurationError`."""
-    parts = urlsplit(url)
-    starttls = parse_qs(parts.query).get("starttls", [""])[-1]
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if (
-        parts.scheme not in ("smtp", "smtps")
-        or not parts.hostname
-        or port == -1
-        or starttls not in ("", "require", "never")
-    ):
-        raise ConfigurationError(
-            "STREAMAPP_SMTP_URL must look like smtp://user:password@host:port, smtps://…, with ?starttls=require "
-            f"or =never if wanted; it is {url.split('@')[-1]!r}."
-        )
-    return SmtpAddress(
-        host=parts.hostname,
-        port=port or (465 if parts.scheme == "smtps" else 25),
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        tls=parts.scheme == "smtps",
-        starttls={"require": True, "never": False}.get(starttls),
-    )
 
 
 class SmtpMail:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,13 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from streamapp.doctor.finding import Finding, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
-from streamapp.jobs.offsets import Line, Offsets, lines
-from streamapp.kafka.access import Kafka
+from streamapp.jobs.offsets import Line, Offsets, Snapshot, lines
 from streamapp.kafka.group import STEADY, describe_group
 from streamapp.topics import describe
 
-__all__ = ["Group", "check_groups", "judged"]
+__all__ = ["Group", "behind", "check_groups", "judged"]
+
+COMMITTED_S = 2.0  # workers commit what is done within a second of it (`streamapp.apps`)
 
 OFFSETS = "__consumer_offsets"  # Kafka makes it when somebody asks for a group for the first time
 JOINING = ("PreparingRebalance", "CompletingRebalance")
@@ -43,7 +45,7 @@ async def check_groups(ground: Ground) -> Sequence[Finding]:
             each["topic"]: each["error_code"] for each in await describe(admin, [OFFSETS, *(w.topic for w in wanted)])
         }
         had_groups = there[OFFSETS] != UnknownTopicOrPartitionError.errno
-        lag = await _lag(ground.kafka, [line for line in wanted if had_groups and there[line.topic] == 0])
+        lag = await _lag(ground, [line for line in wanted if had_groups and there[line.topic] == 0])
         seen = await _described(admin, kinds) if had_groups else {}
     groups = {
         name: Group(
@@ -62,16 +64,30 @@ async def _described(admin: AIOKafkaAdminClient, names: Iterable[str]) -> Mappin
     return {name: (group.state, len(group.members)) for name, group in groups.items()}
 
 
-async def _lag(kafka: Kafka, wanted: Sequence[Line]) -> Mapping[str, int]:
+async def _lag(ground: Ground, wanted: Sequence[Line]) -> Mapping[str, int]:
     """By agent. Only of topics that are there: a broker may make those that it is asked about."""
     if not wanted:
         return {}
-    offsets = Offsets(kafka, wanted)
+    offsets = Offsets(ground.kafka, wanted)
     try:
-        seen = await offsets.snapshot()
+        first = then = await offsets.snapshot()
+        if any(behind(first, first).values()):
+            await asyncio.sleep(min(COMMITTED_S, ground.timeout_s / 3))
+            then = await offsets.snapshot()
     finally:
         await offsets.close()
-    return {agent: sum(part.end - part.done for part in parts.values()) for agent, parts in seen.items()}
+    return behind(first, then)
+
+
+def behind(first: Snapshot, then: Snapshot) -> Mapping[str, int]:
+    """By agent, how many messages that were there at first are not committed then either.
+
+    One that is done waits for the next commit, and so there is always a model worker's beat that does.
+    """
+    return {
+        agent: sum(max(0, part.end - then.get(agent, {}).get(number, part).done) for number, part in parts.items())
+        for agent, parts in first.items()
+    }
 
 
 def judged(name: str, group: Group) -> Iterator[Finding]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException
 
-from streamapp.delivery.mail import parse_smtp_url
 from streamapp.doctor.finding import Finding, ok, problem, warning
 from streamapp.doctor.ground import Ground
 from streamapp.embedded.ports import local_smtp_url
+from streamapp.smtp_url import parse_smtp_url
 
 __all__ = ["check_smtp"]
 
@@ -19,7 +19,7 @@ SMALLEST = 4 << 20  # an e-mail is a report, its plot and its attachments
 
 
 async def check_smtp(ground: Ground) -> Sequence[Finding]:
-    """EHLO, STARTTLS and AUTH as a delivery has them, and QUIT. Raises `ConfigurationError` for a wrong URL."""
+    """EHLO, STARTTLS and AUTH as a delivery has them, and QUIT."""
     address = parse_smtp_url(ground.settings.smtp_url or local_smtp_url(ground.settings.home))
     where = f"{address.host}:{address.port}"
     client = SMTP(

@@ -1,7 +1,7 @@
 """`streamapp up`: everything on this machine with one command, from the broker to the first report, until Ctrl-C.
 
 The order is chosen so that what can be refused is refused before anything slow: the home, what a crash left over, the
-disk, the web port; then the broker, topics, mailbox and worker, and on a first start the first job.
+disk, the web port, the tasks; then the broker, topics, mailbox and worker, and on a first start the first job.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Collection
 from typing import NoReturn
 
 import click
@@ -86,8 +87,9 @@ class Up:
 
     async def _start_and_stay(self) -> None:
         await check(self._settings, self._screen)
+        predictors = await self._predictors()
         settings = self._settings.model_copy(update={"broker": await self._start_broker()})
-        await self._provision(settings)
+        await self._provision(settings, predictors)
         settings = settings.model_copy(update={"smtp_url": await self._start_mailbox()})
         api = Api(base_url(settings.web_host, settings.web_port), key=settings.api_key)
         try:
@@ -113,14 +115,21 @@ class Up:
         child.settled()
         return self._broker.address
 
-    async def _provision(self, settings: Settings) -> None:
-        from streamapp import topics  # these bring Kafka's client and every task, which a refused start does not need
-        from streamapp.tasks.registry import load_registry
+    async def _predictors(self) -> Collection[str]:
+        """What the tasks need models of; a task that is wrong is said here, before anything is started."""
+        from streamapp.tasks.registry import (
+            load_registry,  # brings every task, which a start refused before this need not
+        )
+
+        wanted = self._settings.tasks, self._settings.only_tasks, self._settings.chosen_default
+        with self._screen.step("Tasks"):
+            return (await asyncio.to_thread(load_registry, *wanted)).predictors
+
+    async def _provision(self, settings: Settings, predictors: Collection[str]) -> None:
+        from streamapp import topics  # brings Kafka's client
 
         with self._screen.step("Topics"):
-            wanted = settings.tasks, settings.only_tasks, settings.chosen_default
-            registry = await asyncio.to_thread(load_registry, *wanted)
-            await self._watch.during(topics.provision(settings, registry.predictors))
+            await self._watch.during(topics.provision(settings, predictors))
 
     async def _start_mailbox(self) -> str:
         if self._settings.smtp_url:

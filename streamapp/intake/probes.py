@@ -17,18 +17,22 @@ from streamapp.store.database import Database
 
 __all__ = ["Probes"]
 
+CAUGHT_UP_S = 1.0  # in which a worker that has joined reads the beats that came while it was away
+
 
 @dataclass(frozen=True, slots=True)
 class Probes:
     """The handlers, and what they call.
 
-    `joined` says whether this worker is in its consumer group, `closed` why no new work is taken now, or None, and
-    `trouble` how the model workers that it keeps ended last, or None.
+    `joined` says whether this worker is in its consumer group, `member_s` how many seconds ago it first joined,
+    `closed` why no new work is taken now, or None, and `trouble` how the model workers that it keeps ended last, or
+    None.
     """
 
     database: Database
     insight: Insight
     joined: Callable[[], bool]
+    member_s: Callable[[], float]
     closed: Callable[[], str | None] = lambda: None
     trouble: Callable[[], str | None] = lambda: None
 
@@ -46,7 +50,10 @@ class Probes:
         waits = []
         if not self.joined():
             waits.append("this worker is not in its consumer group yet")
-        if not (await self.insight.workers()):
+        # one that was heard of before does not count: it may have ended together with the jobs worker that was here
+        # before, or a beat that had waited may have brought it to life for a while
+        since_s = self.member_s() - CAUGHT_UP_S
+        if not any(worker.seen_s < since_s for worker in await self.insight.workers()):
             waits.append(self.trouble() or "no model worker has been heard of yet")
         if waits:
             raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)

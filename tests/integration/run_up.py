@@ -27,6 +27,7 @@ if __name__ == "__main__":
     worker.COMMAND = (sys.executable, str(Path(__file__).with_name("stand_in_worker.py")))
     checks.LEAST_FREE_MIB = int(os.environ.get("LEAST_FREE_MIB", "16"))
     welcome.story = lambda: Path(__file__)
-    registry.load_registry = no_tasks  # type: ignore[assignment]  # takes whatever it is asked for
+    if not os.environ.get("STREAMAPP_TASKS"):
+        registry.load_registry = no_tasks  # type: ignore[assignment]  # takes whatever it is asked for
     topics.provision = no_topics  # type: ignore[assignment]
     sys.exit(up(load_settings()))

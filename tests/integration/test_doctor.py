@@ -75,6 +75,7 @@ def test_all_is_well(healthy: Deployment) -> None:
     assert (code, _but_ok(found)) == (0, {})
     assert [each["verdict"] for each in found["models"]] == ["ok", "ok", "skipped"]
     assert "1 jobs workers are in the group" in found["groups"][0]["said"]
+    assert "beats" not in found["groups"][0]["said"], "one that waits for the next commit is not behind"
 
 
 def test_the_table_for_people(healthy: Deployment) -> None:

@@ -13,12 +13,13 @@ from typing import Any, Protocol, TypeVar
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
-from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail, parse_smtp_url
+from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer
 from streamapp.jobs import progress
 from streamapp.models import Delivery
 from streamapp.settings import Settings
+from streamapp.smtp_url import parse_smtp_url
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
 from streamapp.store.schema import clock, deliveries

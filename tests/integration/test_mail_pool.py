@@ -15,7 +15,7 @@ from faust.types import TP
 from sqlalchemy import Connection, and_, event, update
 
 from streamapp.agents import MAILS_IN_LINE
-from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail, parse_smtp_url
+from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Pool
 from streamapp.delivery.send import Mailer
@@ -24,6 +24,7 @@ from streamapp.identity import Run
 from streamapp.jobs import progress
 from streamapp.models import Delivery
 from streamapp.settings import Settings
+from streamapp.smtp_url import parse_smtp_url
 from streamapp.store import ledger, outbox
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate

@@ -207,6 +207,22 @@ def test_an_address_that_is_not_this_machines(tmp_path: Path) -> None:
     assert "STREAMAPP_WEB_HOST" in said
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"STREAMAPP_TASKS": "nowhere:Task"}, "nowhere:Task"),
+        ({"STREAMAPP_TASKS": "tests.integration.telling_task:Telling", "STREAMAPP_ONLY_TASKS": "x"}, "ONLY_TASKS"),
+        ({"STREAMAPP_TASKS": "tests.integration.telling_task:Telling", "STREAMAPP_DEFAULT_TASK": "x"}, "DEFAULT_TASK"),
+    ],
+)
+def test_tasks_that_are_none(tmp_path: Path, wrong: dict[str, str], named: str) -> None:
+    """I expect a configuration error that names it before a broker is started."""
+    said, code, _ = refused(tmp_path, **wrong)
+    assert (code, said.count("\n")) == (78, 1)
+    assert named in said
+    assert not (tmp_path / "broker").exists()
+
+
 def test_a_worker_that_refuses_its_configuration(tmp_path: Path) -> None:
     """I expect its last sentence, exit code 78 and no second try."""
     said, code, _ = refused(tmp_path, STAND_IN="refuses")

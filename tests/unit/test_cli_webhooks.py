@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from streamapp import cli_store, cli_webhooks
+from streamapp.cli_keys import keys
 from streamapp.cli_webhooks import listen, webhooks
 from streamapp.delivery.listen import Received, shown
 from streamapp.settings import Settings
@@ -53,6 +55,34 @@ def test_a_secret_that_is_none() -> None:
     """Is refused before anything listens."""
     result = CliRunner().invoke(listen, ["--secret", "whsec_AAAA"])
     assert (result.exit_code, "24 to 64 bytes" in result.output) == (2, True)
+
+
+def curl_line(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    """The line that `streamapp listen` prints once it listens, which sockets that are blocked keep it from."""
+    lines = []
+
+    async def listens(*given: object) -> None:
+        lines.append(str(given[-1]))
+
+    monkeypatch.setattr(cli_webhooks, "_listen", listens)
+    assert CliRunner().invoke(listen, list(words)).exit_code == 0
+    [line] = lines
+    return line
+
+
+def test_the_line_to_try_it_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the key once there are keys, and only then; shows none; and can be read by a shell."""
+    start = f"curl {Settings().link_base}/v1/jobs -H"
+    assert curl_line(monkeypatch).startswith(start)
+    assert CliRunner().invoke(keys, ["create", "laptop"]).exit_code == 0
+    line = curl_line(monkeypatch, "--port", "6071")
+    assert '-H "Authorization: Bearer $STREAMAPP_API_KEY" ' in line
+    assert json.loads(shlex.split(line)[-1])["webhook"] == "http://127.0.0.1:6071/"
+    assert curl_line(monkeypatch, "--secret", "whsec_" + "A" * 32).startswith(start)
+    known = Settings(api_key="streamapp_secret")
+    monkeypatch.setattr(cli_webhooks, "load_settings", lambda: known)
+    line = curl_line(monkeypatch, "--secret", "whsec_" + "A" * 32)
+    assert ("Bearer $STREAMAPP_API_KEY" in line, "streamapp_secret" in line) == (True, False)
 
 
 def test_what_is_shown_of_a_post() -> None:

@@ -41,11 +41,36 @@ def test_a_worker_understands_its_log_level(monkeypatch: pytest.MonkeyPatch, lev
     ("variable", "value", "said"),
     [
         ("STREAMAPP_TASKS", "[a:B", "no JSON|is none"),
-        ("STREAMAPP_WEB_PORT", "abc", "valid integer"),
+        ("STREAMAPP_WEB_PORT", "abc", "it must be a whole number, at least 1 and at most 65535"),
+        ("STREAMAPP_MEMORY_DAYS", "0", "it must be a number, more than 0"),
+        ("STREAMAPP_TOPIC_CREATE", "perhaps", "it must be true or false"),
         ("STREAMAPP_WEB_PORT", "70000", "65535"),
         ("STREAMAPP_BROKER", "nonsense", "'nonsense' is no host:port"),
         ("STREAMAPP_BROKER", "a:1,b", "'b' is no host:port"),
-        ("STREAMAPP_IN_DOUBT", "guess", "resend"),
+        ("STREAMAPP_IN_DOUBT", "guess", "it must be 'resend' or 'park'"),
+        *(
+            ("STREAMAPP_BLOB_URL", url, "it must begin with file:/// and name a folder, or with s3:// and name")
+            for url in ("ftp://x", "/srv/documents", "file://srv/documents", "memory://", "s3://", "s3:///a")
+        ),
+        *(
+            ("STREAMAPP_PUBLIC_URL", url, "it must be an http:// or https:// URL with a host")
+            for url in (
+                "books.example",
+                "books.example:80",
+                "ftp://books.example",
+                "https://",
+                "https://:443",
+                "https://books.example:x",
+                "https://books.example/?a=b",
+                "https://books.example/#a",
+                "https://books example",
+                "https://[::1",
+            )
+        ),
+        *(
+            ("STREAMAPP_MAIL_FROM", address, "it must be one e-mail address")
+            for address in ("", "notmail", "@books.example", "books@", "a@b.example, c@d.example", "a@b..example")
+        ),
         ("STREAMAPP_LOG_LEVEL", "loud", "warning"),
         ("STREAMAPP_MAIL_FROM", "a@b\r\nBcc: c@d", "no line breaks"),
         ("STREAMAPP_TOPIC_PREFIX", "a b", "pattern"),
@@ -72,6 +97,43 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, 
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError, match=f"{variable}: .*({said})"):
         load_settings.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("STREAMAPP_BROKER", "localhost", "STREAMAPP_BROKER: 'localhost' is no host:port, such as localhost:9092"),
+        (
+            "STREAMAPP_WEB_PORT",
+            "99999",
+            "STREAMAPP_WEB_PORT: it must be a whole number, at least 1 and at most 65535 (it is '99999')",
+        ),
+    ],
+)
+def test_a_wrong_value_is_said_once(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str) -> None:
+    """The whole sentence: what it is stands in it once, and what would be right."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings.__wrapped__()
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STREAMAPP_BLOB_URL", "file:///srv/documents"),
+        ("STREAMAPP_BLOB_URL", "s3://books/documents"),
+        ("STREAMAPP_PUBLIC_URL", "https://books.example.org"),
+        ("STREAMAPP_PUBLIC_URL", "http://[::1]:6066/streamapp/"),
+        ("STREAMAPP_MAIL_FROM", "streamapp@localhost"),
+        ("STREAMAPP_MAIL_FROM", "Bücher <results@bücher.example>"),
+        ("STREAMAPP_MAIL_FROM", '"Books, Inc." <results@books.local>'),
+    ],
+)
+def test_a_right_value_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """Places of documents, of the pages, and senders with a name."""
+    monkeypatch.setenv(variable, value)
+    assert getattr(load_settings.__wrapped__(), variable.removeprefix("STREAMAPP_").lower()) == value
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,10 @@ from aiosmtplib import (
     SMTPServerDisconnected,
 )
 
-from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpAddress, _meaning, parse_smtp_url
+from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, _meaning
 from streamapp.errors import ConfigurationError
+from streamapp.settings import load_settings
+from streamapp.smtp_url import SmtpAddress, parse_smtp_url
 
 LATER, NEVER = MailUnavailable, MailRefused
 
@@ -111,19 +113,21 @@ def test_urls(url: str, expected: SmtpAddress) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "mail.example.org", "http://x", "smtp://", "smtp://x:99999", "smtp://x?starttls=no"]
+    "url", ["", "mail.example.org", "http://x", "smtp://", "smtp://x:99999", "smtp://x?starttls=no", "smtp://[::1"]
 )
 def test_urls_that_are_none(url: str) -> None:
     """I expect one sentence that says what would be right."""
-    with pytest.raises(ConfigurationError, match="must look like smtp://"):
+    with pytest.raises(ValueError, match="must look like smtp://"):
         parse_smtp_url(url)
 
 
-def test_a_refused_url_says_no_password() -> None:
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_a_refused_url_says_no_password(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     """I expect the sentence, which may reach a log, to leave out who and with what."""
-    with pytest.raises(ConfigurationError) as caught:
-        parse_smtp_url("http://me:secret@mail.example.org")
-    assert "secret" not in str(caught.value)
+    monkeypatch.setenv("STREAMAPP_SMTP_URL", f"{scheme}me:se@cret@mail.example.org")
+    with pytest.raises(ConfigurationError, match=r"_SMTP_URL: it must look .*'mail\.example\.org'") as caught:
+        load_settings.__wrapped__()
+    assert "cret" not in str(caught.value)
 
 
 def test_a_time_that_is_up_is_told_in_words() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from streamapp.doctor import broker, clock, configuration, disk, groups, keys, store, topics, versions
 from streamapp.doctor.finding import Finding
-from streamapp.doctor.groups import Group
+from streamapp.doctor.groups import Group, behind
 from streamapp.doctor.topics import Topic
+from streamapp.jobs.offsets import Progress
 from streamapp.kafka.access import Kafka
 from streamapp.settings import Settings
 from streamapp.settings_values import MiB
@@ -84,6 +85,14 @@ def test_a_group(group: Group, verdict: str, said: str) -> None:
     """I expect who is in it, and what waits for it."""
     [found] = groups.judged("streamapp", group)
     assert (found.verdict, bool(re.search(said, found.said))) == (verdict, True)
+
+
+def test_what_waits_for_a_commit_is_not_behind() -> None:
+    """I expect what was there at first and is not committed then: neither a beat that is, nor what came in between."""
+    first = {"beats": {0: Progress(40, 0, 41)}, "results": {0: Progress(7, 0, 12), 1: Progress(3, 0, 3)}, "email": {}}
+    then = {"beats": {0: Progress(41, 0, 42)}, "results": {0: Progress(9, 0, 20), 1: Progress(3, 0, 5)}}
+    assert behind(first, first) == {"beats": 1, "results": 5, "email": 0}
+    assert behind(first, then) == {"beats": 0, "results": 3, "email": 0}
 
 
 @pytest.mark.parametrize(

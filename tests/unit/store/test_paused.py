@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from streamapp import cli_store, cli_tenants
 from streamapp.cli import cli
 from streamapp.settings import Settings
-from streamapp.store import outbox, rooms
+from streamapp.store import keys, outbox, rooms
 from streamapp.store.database import Database
 from streamapp.store.schema import jobs
 from tests.unit.store.rows import fly, reserved, row_of, running
@@ -55,13 +55,36 @@ def test_who_is_paused(database: Database) -> None:
     assert database.read_sync(rooms.paused) == {"new"}
 
 
-def test_the_command(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """I expect `pause` and `resume` to do it, and `list` to say it."""
+def command_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    """The command, on that store."""
     for module in (cli_store, cli_tenants):
         monkeypatch.setattr(module, "load_settings", lambda: Settings(database_url=database.url))
-    say = CliRunner()
+    return CliRunner()
+
+
+@pytest.mark.parametrize("what", ["pause", "resume"])
+def test_nobody_is_not_paused(database: Database, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """I expect a name that is no tenant's to be refused with those that there are, and to leave no row."""
+    say = command_on(database, monkeypatch)
+    reserved(database)
+    database.write_sync(keys.create, keys.NewKey("bert", "laptop", {"read"}))
+    assert say.invoke(cli, ["tenants", "set", "carl", "--weight", "2"]).exit_code == 0
+
+    result = say.invoke(cli, ["tenants", what, "nobody"])
+    assert result.exit_code == 1
+    assert "There is no tenant nobody" in result.output
+    assert result.output.endswith("there are: anna, bert, carl, default.\n")
+    assert "nobody" not in say.invoke(cli, ["tenants", "list"]).output
+    for name in ("anna", "bert", "carl", "default"):
+        assert say.invoke(cli, ["tenants", what, name]).exit_code == 0, name
+
+
+def test_the_command(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect `pause` and `resume` to do it, and `list` to say it."""
+    say = command_on(database, monkeypatch)
+    reserved(database)
     assert say.invoke(cli, ["tenants", "pause", "anna"]).exit_code == 0
-    assert say.invoke(cli, ["tenants", "list"]).output.endswith("0 queued  paused\n")
+    assert say.invoke(cli, ["tenants", "list"]).output.endswith("1 queued  paused\n")
     assert say.invoke(cli, ["tenants", "resume", "anna"]).exit_code == 0
-    assert say.invoke(cli, ["tenants", "list"]).output.endswith("0 queued\n")
+    assert say.invoke(cli, ["tenants", "list"]).output.endswith("1 queued\n")
     assert say.invoke(cli, ["tenants", "pause", "x" * 65]).exit_code == 2
