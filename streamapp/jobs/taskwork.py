@@ -24,6 +24,7 @@ from streamapp.settings import Settings
 from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import ItemError, Report, Result, Task
 from streamapp.tasks.registry import Registry, load_registry
+from streamapp.tasks.said import in_a_line
 
 if TYPE_CHECKING:
     from streamapp.store.sql import AnyRow  # and nothing of the store at run time: it is another process's
@@ -193,7 +194,7 @@ def _guarded(assignment: Assignment, work: Callable[[Task, BaseModel], Outcome])
         raise TaskFailed(f"an item failed for good: {error}") from error
     except Exception as error:
         logger.exception("a task's own code raised")
-        raise TaskFailed(f"the task's own code raised {type(error).__name__}: {error}") from error
+        raise TaskFailed(f"the task's own code raised {in_a_line(error)}") from error
 
 
 def _check_storable(report: Report) -> None:
@@ -206,4 +207,7 @@ def _check_storable(report: Report) -> None:
             raise TaskFailed("the report holds NUL characters (U+0000)")
     if any(len(file.media_type) > LONGEST_TYPE for file in report.attachments):
         raise TaskFailed(f"an attachment's media type has more than {LONGEST_TYPE} characters")
-    json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
+    try:
+        json.dumps(report.data, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TaskFailed(f"what reduce gave as Report.data is no JSON: {in_a_line(error)}") from error

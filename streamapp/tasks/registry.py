@@ -15,7 +15,9 @@ from pydantic import BaseModel
 
 from streamapp.errors import ConfigurationError
 from streamapp.tasks.complete import check_predictor, check_step, check_task
-from streamapp.tasks.contract import Predictor, Step, Task, type_argument
+from streamapp.tasks.contract import Predictor, Step, Task
+from streamapp.tasks.fitting import check_fits, check_types
+from streamapp.tasks.typed import type_argument
 
 __all__ = ["GROUP", "Registry", "load_registry"]
 
@@ -52,18 +54,14 @@ class Registry(Mapping[str, Task]):
             raise ConfigurationError(f"Task {kind} has no steps.")
         for step in task.steps:
             self._add_step(step)
+        check_fits(task)
         self._tasks[task.name] = task
 
     def _add_step(self, step: Step[Any, Any, Any, Any]) -> None:
         check_step(step)
         for predictor in step.predictors:
             check_predictor(predictor)
-        try:
-            item_type(step)
-            for predictor in step.predictors:
-                out_type(predictor)
-        except TypeError as error:
-            raise ConfigurationError(str(error)) from error
+        check_types(step)
         if len({predictor.name for predictor in step.predictors}) < len(step.predictors):
             raise ConfigurationError(f"Step {type(step).__qualname__} names a predictor twice.")
         for predictor in step.predictors:
