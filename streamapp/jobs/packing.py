@@ -20,7 +20,7 @@ from streamapp.settings_values import MiB
 from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import ItemError, Result, Step
 from streamapp.tasks.registry import item_type, out_type
-from streamapp.tasks.said import told_apart, what_is_wrong
+from streamapp.tasks.said import OWN_CODE, told_apart, what_is_wrong
 
 __all__ = ["Row", "chunks_of", "results_of", "without_gap"]
 
@@ -58,7 +58,9 @@ def _of_its_type(step: Step[Any, Any, Any, Any], items: Iterable[BaseModel]) -> 
     for item in items:
         if not isinstance(item, kind):
             given, wanted = told_apart(type(item), kind)
-            raise TaskFailed(f"split of {type(step).__name__} yielded {given}, and its Item is {wanted}")
+            raise TaskFailed(
+                f"{OWN_CODE} is wrong: split of {type(step).__name__} yielded {given}, and its Item is {wanted}"
+            )
         yield item
 
 
@@ -109,8 +111,8 @@ def _items(step: Step[Any, Any, Any, Any], items_of: TypeAdapter[list[BaseModel]
         return items_of.validate_json(packed)
     except ValidationError as error:
         raise TaskFailed(
-            f"what split of {type(step).__name__} yielded can't be read again as its Item, {item_type(step).__name__}: "
-            f"{what_is_wrong(error)}"
+            f"{OWN_CODE} is wrong: what split of {type(step).__name__} yielded can't be read again as its Item, "
+            f"{item_type(step).__name__}: {what_is_wrong(error)}"
         ) from error
 
 
@@ -119,8 +121,8 @@ def _outcomes(predictor: str, out: type[BaseModel], packed: bytes) -> list[BaseM
         return [_outcome(out, entry) for entry in json.loads(packed)]
     except ValidationError as error:
         raise TaskFailed(
-            f"what predictor {predictor} gave can't be read as its Out, {out.__name__}: {what_is_wrong(error)}; its "
-            "version must change when its Out does"
+            f"{OWN_CODE} is wrong: what predictor {predictor} gave can't be read as its Out, {out.__name__}: "
+            f"{what_is_wrong(error)}; its version must change when its Out does"
         ) from error
 
 

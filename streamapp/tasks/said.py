@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-__all__ = ["in_a_line", "told_apart", "what_is_wrong"]
+__all__ = ["OWN_CODE", "in_a_line", "told_apart", "what_is_wrong"]
 
+OWN_CODE = "the task's own code"  # so begins the reason of a job that its document can't help
 LONGEST = 500  # characters; what pydantic says of a few hundred items is megabytes
 
 

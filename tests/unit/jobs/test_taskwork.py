@@ -248,9 +248,9 @@ class Pair(Number):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (Pair(value=1), "split of First yielded Pair, and its Item is Letters"),
-        ("abc", "split of First yielded str, and its Item is Letters"),
-        (None, "split of First yielded NoneType, and its Item is Letters"),
+        (Pair(value=1), "the task's own code is wrong: split of First yielded Pair, and its Item is Letters"),
+        ("abc", "the task's own code is wrong: split of First yielded str, and its Item is Letters"),
+        (None, "the task's own code is wrong: split of First yielded NoneType, and its Item is Letters"),
     ],
 )
 def test_items_of_another_kind(monkeypatch: pytest.MonkeyPatch, given: Any, said: str) -> None:
@@ -279,15 +279,16 @@ def test_stored_results_of_another_form() -> None:
     with pytest.raises(TaskFailed) as failed:
         taskwork.advance(job, 0, rows(begun(job).chunks, {"out": {"worth": "secret"}}))
     assert str(failed.value) == (
-        "what predictor length gave can't be read as its Out, Number: value: Field required; its version must change "
-        "when its Out does"
+        "the task's own code is wrong: what predictor length gave can't be read as its Out, Number: value: Field "
+        "required; its version must change when its Out does"
     )
     items = json.dumps([{"letters": "secret"}] * 1000).encode()
     broken = [Row(each.predictor, each.chunk, items, b"[]") for each in begun(job).chunks]
     with pytest.raises(TaskFailed) as failed:
         taskwork.advance(job, 0, broken)
     assert str(failed.value) == (
-        "what split of First yielded can't be read again as its Item, Letters: 0.text: Field required, and 999 more"
+        "the task's own code is wrong: what split of First yielded can't be read again as its Item, Letters: 0.text: "
+        "Field required, and 999 more"
     )
 
 
