@@ -49,11 +49,12 @@ def test_without_a_model_and_with_a_plot() -> None:
     assert trial.items == 0
 
 
-def test_a_text_that_is_none(tmp_path: Path) -> None:
-    """It is said to whoever sent it, in words."""
-    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(BadDocument):
-        tried(the("lines", "Lines"), tmp_path / "bad.txt", media_type="text/plain")
+def test_a_document_that_the_task_refuses(tmp_path: Path) -> None:
+    """I expect the task's own words, of a text and of a file."""
+    (tmp_path / "one.txt").write_text("one")
+    for document in ("one", tmp_path / "one.txt"):
+        with pytest.raises(BadDocument, match=r"^There is nothing to compare: it has one line\.$"):
+            tried(the("lines", "Lines"), document)
 
 
 def test_of_what_is_named_wrongly() -> None:
