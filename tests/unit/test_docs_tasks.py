@@ -53,7 +53,7 @@ def test_a_document_that_the_task_refuses(tmp_path: Path) -> None:
     """I expect the task's own words, of a text and of a file."""
     (tmp_path / "one.txt").write_text("one")
     for document in ("one", tmp_path / "one.txt"):
-        with pytest.raises(BadDocument, match=r"^There is nothing to compare: it has one line\.$"):
+        with pytest.raises(BadDocument, match=r"^There is nothing to compare: it has no second line\.$"):
             tried(the("lines", "Lines"), document)
 
 
