@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import json
 import sys
 from pathlib import Path
 
@@ -122,7 +123,10 @@ def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | N
     faulthandler.enable()  # a crash in native code would end it without a word
     trial = run_trial(load_settings(), task, file, params_of(params), media_type)
     report = trial.report
+    click.echo(f"subject: {report.subject}", err=True)
     click.echo(report.text)
+    if report.data:
+        click.echo(f"data: {', '.join(report.data)} ({len(json.dumps(report.data)):,} bytes of JSON)", err=True)
     if trial.failed:
         click.echo(f"{trial.failed} of {trial.items} items failed; the first: {trial.first}", err=True)
     if plot is not None and report.plot is None:

@@ -10,7 +10,7 @@ import click
 
 from streamapp.cli_api import client_of, url_option
 from streamapp.cli_each import each
-from streamapp.cli_values import Deadline, Several, Time, counted
+from streamapp.cli_values import Deadline, Several, Time, counted, first_line
 from streamapp.resources import JobResource
 
 __all__ = ["audit", "jobs"]
@@ -125,11 +125,11 @@ def delete(chosen: tuple[str, ...], url: str | None) -> None:
 def _show(job: JobResource) -> None:
     done = f"{job.progress.done}/{job.progress.total}" if job.progress.total else "-"
     line = f"{job.id}  {job.status:<9}  {done:>11}  {job.created_at:%Y-%m-%d %H:%M}  {job.task}  {job.name or ''}"
-    click.echo(f"{line}  {job.error}" if job.error else line)
+    click.echo(f"{line}  {first_line(job.error)}" if job.error else line)
     for mail in job.deliveries:
         if mail.kind == "email":
             when = f" {mail.sent_at:%Y-%m-%d %H:%M}" if mail.sent_at else ""
-            why = f": {mail.last_error}" if mail.last_error else ""
+            why = f": {first_line(mail.last_error)}" if mail.last_error else ""
             click.echo(f"    e-mail to {mail.recipient} {mail.state}{when}, {counted(mail.attempts, 'attempt')}{why}")
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-__all__ = ["Deadline", "Priority", "Several", "Time", "counted", "lasting"]
+__all__ = ["Deadline", "Priority", "Several", "Time", "counted", "first_line", "lasting"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
 FROM_NOW = re.compile(rf"(\d{{1,9}}(?:\.\d{{1,3}})?) ?({'|'.join(UNITS)})")
@@ -78,6 +78,12 @@ class Several(click.Choice[str]):
 def counted(number: int, noun: str) -> str:
     """How many there are, in words."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def first_line(text: str) -> str:
+    """The first line, for a table that has one for each; an ellipsis says that more follow."""
+    lines = text.strip().splitlines() or [""]
+    return lines[0] if len(lines) == 1 else f"{lines[0].rstrip()} …"
 
 
 def lasting(seconds: float) -> str:

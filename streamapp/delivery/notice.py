@@ -32,7 +32,11 @@ def memory_line(job: JobResource) -> str:
     if job.remembered_at is None:
         return ""
     total = job.progress.total
-    what = "Answered" if job.remembered >= total else f"{job.remembered:,} of {total:,} parts were answered"
+    what = (
+        "Answered"
+        if job.remembered >= total and job.status == "succeeded"
+        else f"{job.remembered:,} of {total:,} parts were answered"
+    )
     return f"{what} from memory of {job.remembered_at.day} {job.remembered_at:%B %Y}."
 
 

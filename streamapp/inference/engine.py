@@ -27,6 +27,7 @@ from streamapp.inference.verdict import verdict_of
 from streamapp.inference.work import ATTEMPTS, Outcome, Work, as_item_error, retry_s
 from streamapp.models import Chunk
 from streamapp.tasks.contract import ItemError, Predictor
+from streamapp.tasks.registry import out_type
 
 __all__ = ["Engine", "Outcome"]
 
@@ -51,6 +52,7 @@ class Engine:
         dropped: Dropped | None = None,
     ) -> None:
         self.predictor = predictor
+        self._out = out_type(type(predictor))
         self._quarantine = quarantine or Quarantine()
         self._preparer = Preparer(predictor, item, blobs, leave, self._quarantine)
         self._runner = Runner(predictor, leave, self._quarantine)
@@ -202,8 +204,8 @@ class Engine:
     def _settle(self, batch: Sequence[Pending], outcomes: Sequence[BaseModel | ItemError]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):
             try:
-                entry.chunk.settle(entry.place, outcome)
-            except Exception as error:  # no pydantic model, or one that can't be JSON
+                entry.chunk.settle(entry.place, outcome, self._out)
+            except Exception as error:  # no model of its Out, or one that can't be JSON
                 self._failed(entry, error)
         self.items += len(batch)
 

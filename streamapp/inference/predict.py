@@ -18,6 +18,7 @@ from streamapp.inference.given import outcomes_of
 from streamapp.inference.quarantine import Quarantine
 from streamapp.tasks.complete import checked_budget
 from streamapp.tasks.contract import ItemError, Predictor
+from streamapp.tasks.registry import out_type
 
 __all__ = ["Runner"]
 
@@ -33,6 +34,7 @@ class Runner:
         self, predictor: Predictor[Any, Any, Any], leave: Callable[[str], None], quarantine: Quarantine
     ) -> None:
         self._predictor = predictor
+        self._out = out_type(type(predictor))
         self._leave = leave
         self._quarantine = quarantine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"predict-{predictor.name}")
@@ -62,7 +64,7 @@ class Runner:
                 self._leave(f"predictor {self._predictor.name} did not end within its {limit:.0f} s")
             given = await future
             self.seconds_busy += time.monotonic() - started
-        return outcomes_of(self._predictor.name, given, len(batch))
+        return outcomes_of(self._predictor.name, given, len(batch), self._out)
 
     def _load(self) -> int:
         self._predictor.load(self._device.name)

@@ -15,6 +15,7 @@ from streamapp.inference.suspects import ChunkId
 from streamapp.models import Chunk
 from streamapp.retry import delay_s
 from streamapp.tasks.contract import ItemError
+from streamapp.tasks.said import in_a_line
 
 __all__ = ["ATTEMPTS", "Outcome", "Work", "as_item_error", "retry_s"]
 
@@ -34,8 +35,8 @@ class Work:
         self.left = len(chunk.items)
         self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
-    def settle(self, place: int, outcome: BaseModel | ItemError) -> None:
-        """Note one item's outcome, once. Raises `TaskFailed` for what is none, and what one raises that is not JSON.
+    def settle(self, place: int, outcome: BaseModel | ItemError, out: type[BaseModel] = BaseModel) -> None:
+        """Note one item's outcome, once. Raises `TaskFailed` for what is no `out`, and what one raises that is no JSON.
 
         Nothing is noted of a chunk that was dropped while the item was in the batch that computed.
         """
@@ -43,8 +44,8 @@ class Work:
             return
         if isinstance(outcome, ItemError):
             self.outcomes[place] = {"error": str(outcome)}
-        elif not isinstance(outcome, BaseModel):
-            raise none_of_ours(self.chunk.predictor, outcome, within="a list with ")
+        elif not isinstance(outcome, out):
+            raise none_of_ours(self.chunk.predictor, outcome, out, within="a list with ")
         else:
             self.outcomes[place] = {"out": outcome.model_dump(mode="json")}
         self.left -= 1
@@ -78,7 +79,7 @@ def as_item_error(error: Exception) -> ItemError:
         return error
     if isinstance(error, Permanent):
         return ItemError(str(error))
-    what = f"{type(error).__name__}: {error}"
+    what = in_a_line(error)
     if is_out_of_memory(error):
         return ItemError(f"there is not enough memory for it, also when it is alone, at {ATTEMPTS} attempts: {what}")
     return ItemError(f"it failed {ATTEMPTS} times, the last time with {what}")

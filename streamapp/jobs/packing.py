@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from streamapp.errors import TaskFailed
 from streamapp.jobs.memory import chunk_digest
@@ -20,6 +20,7 @@ from streamapp.settings_values import MiB
 from streamapp.store.newchunk import NewChunk
 from streamapp.tasks.contract import ItemError, Result, Step
 from streamapp.tasks.registry import item_type, out_type
+from streamapp.tasks.said import OWN_CODE, told_apart, what_is_wrong
 
 __all__ = ["Row", "chunks_of", "results_of", "without_gap"]
 
@@ -42,11 +43,25 @@ def chunks_of(
     """A step's chunks for each of its predictors; `content` is the document's digest. Raises `TaskFailed`."""
     remember = settings.memory_s is not None
     most = min((predictor.chunk_items for predictor in step.predictors), default=settings.chunk_items)
-    for number, group in enumerate(_groups(items, min(most, settings.chunk_items), settings.chunk_bytes)):
+    for number, group in enumerate(
+        _groups(_of_its_type(step, items), min(most, settings.chunk_items), settings.chunk_bytes)
+    ):
         packed = b"[" + b",".join(group) + b"]"
         for predictor in step.predictors:
             digest = chunk_digest(predictor, packed, content) if remember else None
             yield NewChunk(predictor.name, number, len(group), packed, predictor.version, digest)
+
+
+def _of_its_type(step: Step[Any, Any, Any, Any], items: Iterable[BaseModel]) -> Iterator[BaseModel]:
+    """The same. Another model would be found by whoever reads it, once for each item, and in words of pydantic's."""
+    kind = item_type(step)
+    for item in items:
+        if not isinstance(item, kind):
+            given, wanted = told_apart(type(item), kind)
+            raise TaskFailed(
+                f"{OWN_CODE} is wrong: split of {type(step).__name__} yielded {given}, and its Item is {wanted}"
+            )
+        yield item
 
 
 def _groups(items: Iterable[BaseModel], most: int, most_bytes: int) -> Iterator[list[bytes]]:
@@ -85,14 +100,30 @@ def results_of(step: Step[Any, Any, Any, Any], rows: Sequence[Row]) -> Iterator[
     outs = {predictor.name: out_type(predictor) for predictor in step.predictors}
     for _, group in groupby(rows, key=lambda row: row.chunk):
         of_chunk = list(group)
-        items = items_of.validate_json(of_chunk[0].items)
-        decoded = {row.predictor: _outcomes(outs[row.predictor], row.outcomes) for row in of_chunk}
+        items = _items(step, items_of, of_chunk[0].items)
+        decoded = {row.predictor: _outcomes(row.predictor, outs[row.predictor], row.outcomes) for row in of_chunk}
         for position, item in enumerate(items):
             yield Result(item, {name: outcomes[position] for name, outcomes in decoded.items()})
 
 
-def _outcomes(out: type[BaseModel], packed: bytes) -> list[BaseModel | ItemError]:
-    return [_outcome(out, entry) for entry in json.loads(packed)]
+def _items(step: Step[Any, Any, Any, Any], items_of: TypeAdapter[list[BaseModel]], packed: bytes) -> list[BaseModel]:
+    try:
+        return items_of.validate_json(packed)
+    except ValidationError as error:
+        raise TaskFailed(
+            f"{OWN_CODE} is wrong: what split of {type(step).__name__} yielded can't be read again as its Item, "
+            f"{item_type(step).__name__}: {what_is_wrong(error)}"
+        ) from error
+
+
+def _outcomes(predictor: str, out: type[BaseModel], packed: bytes) -> list[BaseModel | ItemError]:
+    try:
+        return [_outcome(out, entry) for entry in json.loads(packed)]
+    except ValidationError as error:
+        raise TaskFailed(
+            f"{OWN_CODE} is wrong: what predictor {predictor} gave can't be read as its Out, {out.__name__}: "
+            f"{what_is_wrong(error)}; its version must change when its Out does"
+        ) from error
 
 
 def _outcome(out: type[BaseModel], entry: Mapping[str, Any]) -> BaseModel | ItemError:

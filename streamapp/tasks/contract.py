@@ -14,9 +14,11 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar, get_args, get_origin
+from typing import Annotated, Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from streamapp.tasks.typed import Typed
 
 __all__ = [
     "Attachment",
@@ -115,7 +117,7 @@ class Report(BaseModel):
     attachments: list[Attachment] = Field(default_factory=list)
 
 
-class Predictor(Generic[Item, Ready, Out]):
+class Predictor(Typed, Generic[Item, Ready, Out]):
     """A model as a worker runs it: loaded once, fed with batches that mix the items of many jobs.
 
     ``budget`` bounds a batch by the sum of its items' costs; ``timeout_s`` is how many seconds one ``predict``, or
@@ -174,14 +176,18 @@ class Result(Generic[Item]):
     outcomes: Mapping[str, BaseModel | ItemError]
 
     def of(self, predictor: type[Predictor[Any, Any, AnyOut]]) -> AnyOut:
-        """What that predictor gave. Raises the `ItemError` it gave instead."""
-        outcome = self.outcomes[predictor.name]
+        """What that predictor gave. Raises the `ItemError` it gave instead, and LookupError for one of another step."""
+        try:
+            outcome = self.outcomes[predictor.name]
+        except KeyError:
+            its = ", ".join(self.outcomes) or "none"
+            raise LookupError(f"{predictor.name} is no predictor of this step, which has {its}") from None
         if isinstance(outcome, ItemError):
             raise outcome
         return outcome  # type: ignore[return-value]  # the wire decoded it by this predictor's own Out
 
 
-class Step(Generic[Source, Item, Value, ParamsT]):
+class Step(Typed, Generic[Source, Item, Value, ParamsT]):
     """One pass over items: split, predict on as many workers as there are, reduce."""
 
     predictors: Sequence[type[Predictor[Any, Any, Any]]]
@@ -226,17 +232,3 @@ class Task:
     books: ClassVar[bool] = False
     params: ClassVar[type[BaseModel]]
     steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]]
-
-
-def type_argument(cls: type, base: type, position: int) -> Any:
-    """The type that `cls` gave for a parameter of `base`: how Item, Value and Out are known at run time.
-
-    Raises TypeError when the class does not say, with the line to write.
-    """
-    for ancestor in cls.__mro__:
-        for generic in getattr(ancestor, "__orig_bases__", ()):
-            if get_origin(generic) is base:
-                argument = get_args(generic)[position]
-                if not isinstance(argument, TypeVar):
-                    return argument
-    raise TypeError(f"{cls.__qualname__} must name its types: class {cls.__name__}({base.__name__}[…]).")

@@ -8,14 +8,18 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
 
 from streamapp.errors import ConfigurationError
 from streamapp.tasks.complete import check_predictor, check_step, check_task
-from streamapp.tasks.contract import Predictor, Step, Task, type_argument
+from streamapp.tasks.contract import Predictor, Step, Task
+from streamapp.tasks.fitting import check_fits, check_types
+from streamapp.tasks.typed import type_argument
 
 __all__ = ["GROUP", "Registry", "load_registry"]
 
@@ -52,18 +56,14 @@ class Registry(Mapping[str, Task]):
             raise ConfigurationError(f"Task {kind} has no steps.")
         for step in task.steps:
             self._add_step(step)
+        check_fits(task)
         self._tasks[task.name] = task
 
     def _add_step(self, step: Step[Any, Any, Any, Any]) -> None:
         check_step(step)
         for predictor in step.predictors:
             check_predictor(predictor)
-        try:
-            item_type(step)
-            for predictor in step.predictors:
-                out_type(predictor)
-        except TypeError as error:
-            raise ConfigurationError(str(error)) from error
+        check_types(step)
         if len({predictor.name for predictor in step.predictors}) < len(step.predictors):
             raise ConfigurationError(f"Step {type(step).__qualname__} names a predictor twice.")
         for predictor in step.predictors:
@@ -130,11 +130,25 @@ def _import(path: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `faust -A` does: a task in this folder is found
     try:
-        return getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):  # else it is there, and lacks another one
-            raise ConfigurationError(f"Task {path} can't be imported: {error}. {_looked()}") from error
+            meant = module.removesuffix(".py")
+            hint = _looked() if meant == module else f"Name it without .py: {meant}:{name}."
+            raise ConfigurationError(f"Task {path} can't be imported: {error}. {hint}") from error
         raise
+    if not hasattr(found, name):
+        raise ConfigurationError(f"Task {path} can't be imported: {module} has no {name}{_nearly(found, name)}")
+    return getattr(found, name)
+
+
+def _nearly(module: ModuleType, name: str) -> str:
+    """How the sentence ends that says that the name is not there: with the task that may be meant, or all there are."""
+    known = vars(module).items()
+    theirs = [each for each, kind in known if inspect.isclass(kind) and issubclass(kind, Task) and kind is not Task]
+    if meant := get_close_matches(name, theirs, 1):
+        return f"; did you mean {meant[0]}?"
+    return f"; its tasks are {', '.join(theirs)}." if theirs else ", and no task."
 
 
 def _looked() -> str:

@@ -7,7 +7,8 @@
         assert deployment.finished(job)["status"] == "succeeded"
         assert len(deployment.mails(1)) == 1
 
-Each has a topic prefix and a consumer group of its own, so that many can share a broker.
+Each has a topic prefix and a consumer group of its own, so that many can share a broker. A task in the folder that the
+test was started in is found, as the worker finds it that is started there.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class Deployment:
             "STREAMAPP_GROUP": self.prefix.rstrip("."),
             **(settings or {}),
         }
+        self.environment["PYTHONPATH"] = _with_here(self.environment.get("PYTHONPATH", ""))
         self.process: subprocess.Popen[bytes] | None = None
         self.others: list[Deployment] = []
 
@@ -221,6 +223,11 @@ class Deployment:
 
     def _files(self) -> list[Path]:
         return sorted((self.mailbox / "new").glob("*"))
+
+
+def _with_here(path: str) -> str:
+    """That path, and behind all that is in it the folder that this process was started in."""
+    return os.pathsep.join(filter(None, (path, os.getcwd())))
 
 
 class _SmtpThread:

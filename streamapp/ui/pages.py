@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from streamapp.intake.caller import LOCAL, Caller
 from streamapp.operator_resources import Overview
 from streamapp.resources import JobList, JobResource, NotificationList, Problem, TaskResource
+from streamapp.tasks.said import OWN_CODE
 from streamapp.ui import files, words
 from streamapp.ui.chosen import DEADLINES, is_option
 from streamapp.ui.marks import marks
@@ -89,6 +90,7 @@ class Pages:
             asset=_asset,
             active=words.ACTIVE,
             unsettled=words.UNSETTLED,
+            own_code=OWN_CODE,
             limit=max_body_bytes,
             asks_keys=asks_keys,
             deadlines=DEADLINES,

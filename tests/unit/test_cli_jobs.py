@@ -14,7 +14,7 @@ from streamapp import cli_jobs, cli_operators, cli_send
 from streamapp.cli import cli
 from streamapp.client import Client
 from streamapp.errors import StreamappError
-from tests.unit.client.world import ID, URL, job, problem
+from tests.unit.client.world import ID, JOB, URL, job, problem
 
 
 @pytest.fixture
@@ -131,3 +131,30 @@ def test_a_single_one_that_is_not_there(missing: list[httpx.Request], words: tup
     """I expect its id in the sentence, which the API's answer does not have."""
     with pytest.raises(StreamappError, match=f"^{words[-1]}: 404 No: There is no such job"):
         CliRunner().invoke(cli, words, catch_exceptions=False)
+
+
+def test_a_line_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect the first line of a reason that has several, the job's and its e-mail's, and a mark that more follow."""
+    mail = {
+        "id": "d",
+        "job_id": ID,
+        "kind": "email",
+        "recipient": "a@b.example",
+        "state": "dead",
+        "attempts": 2,
+        "next_attempt_at": None,
+        "sent_at": None,
+        "last_error": "550 no\n550 really not",
+    }
+    listed = [
+        {**JOB, "status": "failed", "error": "the first\n\nthe second", "deliveries": [mail]},
+        {**JOB, "status": "failed", "error": "only one"},
+    ]
+    page = httpx.MockTransport(lambda _: httpx.Response(200, json={"items": listed, "next": None}))
+    monkeypatch.setattr(cli_jobs, "client_of", lambda _: Client(URL, transport=page))
+    ran = run()
+    assert ran.exception is None
+    lines = ran.output.splitlines()
+    assert [line.rpartition("  ")[2] for line in lines[::2]] == ["the first …", "only one"]
+    assert lines[1].endswith(" dead, 2 attempts: 550 no …")
+    assert len(lines) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -195,6 +196,14 @@ def test_a_parameter_that_the_task_has_not(book: str) -> None:
     ran = CliRunner().invoke(cli, ["try", "echo", book, "--param", "size=3"])
     assert isinstance(ran.exception, ConfigurationError)
     assert str(ran.exception) == "params.size: there is no such field; there are chunk"
+
+
+def test_what_a_trial_shows(book: str) -> None:
+    """I expect the report's text for a program to read, and beside it the subject, and what is in its data."""
+    ran = CliRunner().invoke(cli, ["try", "echo", book])
+    text = Path(book).read_text("utf-8")
+    assert ran.stdout == f"{text}\n"
+    assert re.fullmatch(r"subject: Echo of .+\ndata: characters, items \(\d+ bytes of JSON\)\n", ran.stderr)
 
 
 def test_no_such_file(api: Api) -> None:

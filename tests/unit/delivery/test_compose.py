@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from streamapp.delivery.compose import compose
-from streamapp.delivery.notice import notice
+from streamapp.delivery.notice import memory_line, notice
 from streamapp.errors import Permanent
 from streamapp.resources import JobResource, Progress
 from streamapp.tasks.contract import Attachment, Plot, Report
@@ -379,6 +379,12 @@ def test_notice_of_a_success() -> None:
     assert title == "Summary of Sherlock"
     assert text.startswith("“sherlock.txt” is ready.\nFirst words.")
     assert len(text) < 400
+
+
+def test_a_failure_was_not_answered() -> None:
+    """I expect what was remembered of a job that failed to be told of as parts, also where it was all of them."""
+    job = a_job(status="failed", remembered=3, remembered_at=NOON)
+    assert memory_line(job) == "3 of 3 parts were answered from memory of 12 May 2025."
 
 
 def test_notice_of_a_failure() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from streamapp.documents.claim import Blobs
 from streamapp.errors import StoreUnavailable, Transient
@@ -182,19 +183,29 @@ async def test_an_item_error_is_for_good(engine: Engine, predictor: WordPredicto
     assert sum(batch == ["bad"] for batch in predictor.batches) == 1
 
 
+class Other(BaseModel):
+    """A model of the same form, and not the predictor's Out."""
+
+    text: str
+
+
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
         ([], "0 outcomes for 1 items"),
         ([Word(text="A"), Word(text="B")], "2 outcomes for 1 items"),
-        (None, "its Out, or an ItemError for each item, and gave NoneType: None"),
-        ("A", "predict of word must return a list with a pydantic model, its Out, or"),
+        (None, "its Out, Word, or an ItemError for each item, and gave NoneType: None"),
+        ("A", "predict of word must return a list with its Out, Word, or an ItemError"),
         ({"text": "A"}, "for each item, and gave dict: {'text': 'A'}"),
         ((each for each in "A"), "for each item, and gave generator: "),
         ([{"text": "A"}], "for each item, and gave a list with dict: {'text': 'A'}"),
         (["A"], "for each item, and gave a list with str: 'A'"),
         ([None], "for each item, and gave a list with NoneType: None"),
         ([Word], "for each item, and gave a list with "),
+        (
+            [Other(text="A")],
+            "its Out, Word, or an ItemError for each item, and gave a list with Other: Other(text='A')",
+        ),
     ],
 )
 async def test_predict_that_gives_nonsense(

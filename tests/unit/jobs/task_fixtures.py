@@ -124,6 +124,10 @@ class Alone(Step[Document, Letters, Report, Cut]):
         return Report(subject="Alone", text="".join(result.item.text for result in results))
 
 
+class Silent(First, Step[Document, Letters, Any, Cut]):
+    """The first step, without a word about its value."""
+
+
 class TwoSteps(Task):
     """Two steps, two predictors."""
 
@@ -148,7 +152,7 @@ class NoReport(Task):
     name: ClassVar[str] = "no-report"
     accepts: ClassVar[Sequence[str]] = ("text/plain",)
     params: ClassVar[type[BaseModel]] = Cut
-    steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]] = (First(),)
+    steps: ClassVar[Sequence[Step[Any, Any, Any, Any]]] = (Silent(),)
 
 
 def _value(outcome: BaseModel | ItemError) -> int:

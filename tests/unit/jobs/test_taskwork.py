@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from streamapp.errors import BadDocument, StoreUnavailable, TaskFailed
 from streamapp.jobs import packing, taskwork
@@ -18,8 +19,8 @@ from streamapp.jobs.packing import Row
 from streamapp.jobs.taskwork import Assignment, Begun
 from streamapp.settings import Settings
 from streamapp.store.newchunk import NewChunk
-from streamapp.tasks.contract import Report
-from tests.unit.jobs.task_fixtures import First, Length, Letters, Vowels
+from streamapp.tasks.contract import Report, Result
+from tests.unit.jobs.task_fixtures import Alone, First, Length, Letters, Number, Vowels
 
 HERE = "tests.unit.jobs.task_fixtures"
 
@@ -208,12 +209,15 @@ def test_a_reduce_that_fails(fail: str, error: type[Exception], reason: str) -> 
         taskwork.advance(assignment(fail=fail), 0, rows(begun(assignment()).chunks))
 
 
-@pytest.mark.parametrize("fail", ["nul", "surrogate", "nan"])
-def test_a_report_that_can_t_be_stored(fail: str) -> None:
+@pytest.mark.parametrize(
+    ("fail", "said"),
+    [("nul", "NUL characters"), ("surrogate", "surrogates"), ("nan", "Report.data is no JSON: ValueErr")],
+)
+def test_a_report_that_can_t_be_stored(fail: str, said: str) -> None:
     """I expect the job to fail with a reason, and not to be reduced again and again because storing it raises."""
     job = assignment(fail=fail)
     none = rows(begun(job).chunks, {"out": {"value": 0}})
-    with pytest.raises(TaskFailed):
+    with pytest.raises(TaskFailed, match=said):
         taskwork.advance(job, 0, none)
 
 
@@ -235,6 +239,86 @@ def test_what_is_wrong_with_the_job_itself() -> None:
     job = assignment(task="no-report")
     with pytest.raises(TaskFailed, match="gave Number, not a Report"):
         taskwork.advance(job, 0, rows(begun(job).chunks))
+
+
+class Pair(Number):
+    """Another model than the step's Item."""
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Pair(value=1), "the task's own code is wrong: split of First yielded Pair, and its Item is Letters"),
+        ("abc", "the task's own code is wrong: split of First yielded str, and its Item is Letters"),
+        (None, "the task's own code is wrong: split of First yielded NoneType, and its Item is Letters"),
+    ],
+)
+def test_items_of_another_kind(monkeypatch: pytest.MonkeyPatch, given: Any, said: str) -> None:
+    """I expect the step, what it yielded and what it said that it would, and nothing else."""
+    monkeypatch.setattr(First, "split", lambda *_: [Letters(text="a"), given])
+    with pytest.raises(TaskFailed) as failed:
+        taskwork.begin(assignment())
+    assert str(failed.value) == said
+
+
+def test_items_of_a_kind_of_that_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect a subclass to be an item, and what a step without a model yields to be its own affair."""
+    more = type("More", (Letters,), {})
+    monkeypatch.setattr(First, "split", lambda *_: [more(text="a")])
+    assert begun(assignment()).chunks
+    monkeypatch.setattr(Alone, "split", lambda *_: [Pair(value=1), "b"])
+    monkeypatch.setattr(Alone, "reduce", lambda _, results, params: Report(subject="n", text=str(len(list(results)))))
+    report = taskwork.begin(assignment(task="no-model"))
+    assert isinstance(report, Report)
+    assert report.text == "2"
+
+
+def test_stored_results_of_another_form() -> None:
+    """I expect whose they are and what is wrong in a line, not what pydantic says of each, nor what is in them."""
+    job = assignment("secret " * 300)
+    with pytest.raises(TaskFailed) as failed:
+        taskwork.advance(job, 0, rows(begun(job).chunks, {"out": {"worth": "secret"}}))
+    assert str(failed.value) == (
+        "the task's own code is wrong: what predictor length gave can't be read as its Out, Number: value: Field "
+        "required; its version must change when its Out does"
+    )
+    items = json.dumps([{"letters": "secret"}] * 1000).encode()
+    broken = [Row(each.predictor, each.chunk, items, b"[]") for each in begun(job).chunks]
+    with pytest.raises(TaskFailed) as failed:
+        taskwork.advance(job, 0, broken)
+    assert str(failed.value) == (
+        "the task's own code is wrong: what split of First yielded can't be read again as its Item, Letters: 0.text: "
+        "Field required, and 999 more"
+    )
+
+
+def test_what_the_task_raises_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect one line, of pydantic's errors the first without its URL, and no megabytes for an e-mail."""
+
+    def raises(*_: object) -> None:
+        TypeAdapter(list[Letters]).validate_python([{"txt": "secret"}] * 5000)
+
+    monkeypatch.setattr(First, "split", raises)
+    with pytest.raises(TaskFailed) as failed:
+        taskwork.begin(assignment())
+    assert str(failed.value) == (
+        "the task's own code raised ValidationError: list[Letters]: 0.text: Field required, and 4999 more"
+    )
+
+    def shouts(*_: object) -> None:
+        raise ValueError("line\n" * 100_000)
+
+    monkeypatch.setattr(First, "split", shouts)
+    with pytest.raises(TaskFailed, match=r"own code raised ValueError: line line .{400,}…$") as failed:
+        taskwork.begin(assignment())
+    assert len(str(failed.value)) < 600
+
+
+def test_a_predictor_of_another_step() -> None:
+    """I expect the step's own ones to be named."""
+    with pytest.raises(LookupError) as failed:
+        Result(Letters(text="a"), {"length": Number(value=1)}).of(Vowels)
+    assert str(failed.value) == "vowels is no predictor of this step, which has length"
 
 
 def test_a_document_that_is_gone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import types
 from typing import Any, ClassVar
 
 import pytest
@@ -127,3 +128,90 @@ def test_a_budget_for_the_device() -> None:
     for given in (0, -3, 1.5, True, None):
         with pytest.raises(ConfigurationError, match="Predictor WordPredictor: what budget_loaded gives must be a "):
             checked_budget(WordPredictor(), given)
+
+
+class Found(BaseModel):
+    """A value between two steps."""
+
+
+class Better(Found):
+    """A kind of that."""
+
+
+class Opened(BaseModel):
+    """What can be read as a document is."""
+
+    def open(self) -> None:
+        """Not looked at."""
+
+
+def typed(source: Any, value: Any, item: Any = Word) -> Any:
+    """A step with these types."""
+    kind: Any = types.new_class("Typed", (Step[source, item, value, Params],))
+    kind.predictors, kind.split, kind.reduce = (WordPredictor,), lambda *_: (), lambda *_: None
+    return kind()
+
+
+def model(item: Any, out: Any) -> Any:
+    """A predictor with these."""
+    kind: Any = types.new_class("Typed", (Predictor[item, str, out],))
+    for part in ("name", "version", "budget", "prepare", "cost", "predict"):
+        setattr(kind, part, vars(WordPredictor)[part])
+    return kind
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (
+            task(steps=(typed(Document, Found), typed(Word, Report))),
+            "Typed gives Found, its Value, and the next one, T",
+        ),
+        (task(steps=(typed(Document, Found), typed(Document, Report))), "Typed, takes Document, its Source."),
+        (task(steps=(typed(Document, int), typed(Found, Report))), "gives int, its Value"),
+        (task(steps=(typed(Document, Found),)), "Typed, must give a Report, and its Value is Found."),
+        (of(model(Found, Word)), "Step Words has Word as its Item, and its predictor Typed takes Found."),
+        (of(model(Word, Any)), "Predictor Typed: its Out must be a pydantic model, and is Any."),
+        (of(model(Word, float)), "its Out must be a pydantic model, and is float."),
+        (of(model(Word, list[Word])), "its Out must be a pydantic model, and is list["),
+        (task(steps=(typed(Document, Report, Any),)), "Step Typed: its Item must be a pydantic model, and is Any."),
+        (task(steps=(typed(Document, Report, str),)), "Step Typed: its Item must be a pydantic model, and is str."),
+    ],
+)
+def test_types_that_do_not_fit(wrong: Task, said: str) -> None:
+    """I expect both sides to be named, when the task is loaded."""
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        Registry([wrong])
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (typed(Document, Found), typed(Found, Report)),
+        (typed(Document, Better), typed(Found, Report)),
+        (typed(Document, Found), typed(Better, Report)),  # it may give that one
+        (typed(Document, Any), typed(Found, Any)),
+        (typed(Document, Found | None), typed(Any, Report)),
+        (typed(Document, "Found"), typed(Word, type("Mine", (Report,), {}))),
+        (typed(Document, Opened), typed(Document, Report)),
+        (step(predictors=(model(Any, Word),)),),
+        (step(predictors=(model(BaseModel, type("More", (Word,), {})),)),),
+    ],
+)
+def test_types_that_may_fit(steps: Any) -> None:
+    """I expect what is not surely wrong to be let in."""
+    assert list(Registry([task(steps=steps)])) == ["shout"]
+
+
+def test_how_many_types_there_are() -> None:
+    """I expect whoever names none, too few or too many to be told all of them."""
+    for wrong in ((Word, Word), (Word, str, Word, str)):
+        with pytest.raises(TypeError, match=r"name them all: Predictor\[Item, Ready, Out\]\.$"):
+            Predictor.__class_getitem__(wrong)
+    with pytest.raises(TypeError, match=r"name them all: Step\[Source, Item, Value, Params\]\.$"):
+        Step.__class_getitem__((Document, Word))
+    untyped = made("Untyped", Predictor, dict(vars(WordPredictor)), "__orig_bases__")
+    with pytest.raises(
+        ConfigurationError, match=r"^Untyped must .*: class Untyped\(Predictor\[Item, Ready, Out\]\)\.$"
+    ):
+        Registry([of(untyped)])

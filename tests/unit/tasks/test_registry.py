@@ -53,6 +53,7 @@ class Broken(Good):
 def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A module that settings can name, and one that imports another that is not there."""
     (tmp_path / "lacking.py").write_text("import lacked")
+    (tmp_path / "lacking_all.py").write_text("from streamapp.tasks import Task")
     monkeypatch.syspath_prepend(tmp_path)
     there = ModuleType("there")
     there.Good, there.Broken, there.number = Good, Broken, 7  # type: ignore[attr-defined]
@@ -132,7 +133,10 @@ def test_a_default_that_is_not_there_is_refused() -> None:
         ("nowhere.tasks:Task", "No module named 'nowhere'. It was looked for in /"),
         ("there.tasks:Task", "can't be imported: No module named 'there.tasks'"),
         ("lacking:Task", "can't be imported: ModuleNotFoundError: No module named 'lacked'$"),
-        ("there:Missing", "can't be imported: AttributeError"),
+        ("there:Missing", r"can't be imported: there has no Missing; its tasks are Good, Broken\.$"),
+        ("there:Brokn", r"there has no Brokn; did you mean Broken\?$"),
+        ("lacking_all:Missing", r"lacking_all has no Missing, and no task\.$"),
+        ("lacking_all.py:Missing", r"Name it without \.py: lacking_all:Missing\.$"),
         ("there", "must be named as module:Class"),
         ("there:number", "no subclass"),
         ("there:Broken", "no licence"),

@@ -25,6 +25,7 @@ from streamapp.resources import (
     ReportResource,
     TaskResource,
 )
+from streamapp.tasks.said import OWN_CODE
 from streamapp.ui import words
 from streamapp.ui.pages import Pages, assets
 from streamapp.ui.reference import breakable, coded
@@ -441,6 +442,24 @@ def test_a_failure_that_will_not_pass() -> None:
     work = PAGES.job(a_job(status="failed"), 0)
     assert ("Many failures pass" in document, "while the document was read" in document) == (False, True)
     assert ("Many failures pass" in work, "while the document was read" in work) == (True, False)
+
+
+@pytest.mark.parametrize("started", [None, NOON])
+def test_a_failure_of_the_task_s_own(started: datetime | None) -> None:
+    """I expect the advice to blame no document and to promise nothing, wherever the task's code went wrong."""
+    html = PAGES.job(a_job(status="failed", error=f"{OWN_CODE} raised ValueError: x", started_at=started), 0)
+    assert "a mistake in the program that does this task" in html
+    assert not re.search("Many failures pass|while the document was read", html)
+
+
+@pytest.mark.parametrize("status", ["failed", "expired", "cancelled"])
+def test_a_job_without_a_report_was_not_answered(status: str) -> None:
+    """I expect its parts to be told of, even where all of them were remembered."""
+    html = PAGES.job(
+        a_job(status=status, remembered=100, remembered_at=NOON, progress=Progress(done=100, total=100)), 0
+    )
+    assert "100 of 100 parts were answered from memory of" in html
+    assert "Answered" not in html
 
 
 def test_unread_is_in_the_navigation() -> None:
