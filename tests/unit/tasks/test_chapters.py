@@ -158,11 +158,12 @@ def test_headings_are_written_for_people(text: str, nice: str) -> None:
     "unit", ["a", "I", "M.\n", "# ", "[", "Chapter 1\n", "[illustration ", "Chapter 1 . . . .", "\n", " ", "= = =\n"]
 )
 def test_reading_is_linear(unit: str) -> None:
-    """Four times the text takes far less than sixteen times as long."""
-    times = []
-    for size in (100_000, 400_000):
-        text = unit * (size // len(unit))
-        started = time.process_time()
-        read(text)
-        times.append(time.process_time() - started)
-    assert times[1] < 8 * times[0] + 0.3
+    """Four times the text takes far less than sixteen times as long, at the best of three: others make it longer."""
+    few, many = (min(_reading_s(unit * (size // len(unit))) for _ in range(3)) for size in (100_000, 400_000))
+    assert many < 8 * few + 0.3
+
+
+def _reading_s(text: str) -> float:
+    started = time.process_time()
+    read(text)
+    return time.process_time() - started
