@@ -57,7 +57,8 @@ class Errands:
         self._workshop = workshop
         self._abreast = abreast
         self._waiting: deque[_Errand] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._runners = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # or nobody would hold them
         self._takes_s: dict[Kind, float] = {}
 
     async def run_sized(
@@ -74,20 +75,26 @@ class Errands:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         kind = (work.__name__, assignment.task)
         self._waiting.append(_Errand(kind, size, partial(work, assignment, *args, **kwargs), done))
-        if len(self._running) < self._abreast:
+        if self._runners < self._abreast:
+            self._runners += 1
             task = asyncio.create_task(self._run(), name="errands")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await done
 
     async def _run(self) -> None:
-        while self._waiting:
-            some = self._next()
-            try:
-                await (self._together(some) if len(some) > 1 else self._alone(some[0]))
-            except BaseException:  # the process is about to end; who waits must not wait for ever
-                _answer(some, [Transient("the process pool is closing")] * len(some))
-                raise
+        try:
+            while self._waiting:
+                await self._make(self._next())
+        finally:
+            self._runners -= 1  # here and not when the task is done: whoever has its answer may ask again before that
+
+    async def _make(self, some: Sequence[_Errand]) -> None:
+        try:
+            await (self._together(some) if len(some) > 1 else self._alone(some[0]))
+        except BaseException:  # the process is about to end; who waits must not wait for ever
+            _answer(some, [Transient("the process pool is closing")] * len(some))
+            raise
 
     def _next(self) -> list[_Errand]:
         """The one that waits longest, and those behind it that are done within a moment with it."""

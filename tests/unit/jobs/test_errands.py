@@ -73,6 +73,25 @@ async def test_those_that_wait_go_together() -> None:
     assert shop.calls == [1, 12]
 
 
+@pytest.mark.parametrize("abreast", [1, 2])
+async def test_who_has_an_answer_may_ask_again_at_once(abreast: int) -> None:
+    """I expect the second call to be made, though those that made the first have only just ended, all together."""
+    shop = FakeWorkshop()
+    errands = Errands(cast(Workshop, shop), abreast)
+
+    async def twice(number: int) -> list[str]:
+        these = [assignment("quick", f"quick {number}.{again}") for again in range(2)]
+        return [await errands.run_sized(10, work.errand, each) for each in these]
+
+    asking = [asyncio.create_task(twice(number)) for number in range(abreast)]
+    await asyncio.sleep(0.01)
+    shop.gate.set()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*asking) == [
+            [f"quick {number}.0", f"quick {number}.1"] for number in range(abreast)
+        ]
+
+
 async def test_what_is_slow_goes_alone() -> None:
     """I expect nobody to wait behind a call that takes long."""
     shop = FakeWorkshop()
