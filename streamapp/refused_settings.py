@@ -5,9 +5,10 @@ The settings' own checks say so themselves; what is put into words here is pydan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from streamapp.wording import words_of
 
 __all__ = ["refused"]
 
@@ -15,15 +16,15 @@ NUMBERS: dict[object, str] = {int: "a whole number", float: "a number"}
 BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
-def refused(problem: Mapping[str, object], settings: type[BaseModel], prefix: str) -> str:
+def refused(problem: ErrorDetails, settings: type[BaseModel], prefix: str) -> str:
     """One of `ValidationError.errors()` in words; a problem without a place is one of several settings together."""
-    words, place = str(problem["msg"]).removeprefix("Value error, "), problem["loc"]
-    if not isinstance(place, tuple) or not place:
+    words, place = words_of(problem), problem["loc"]
+    if not place:
         return f"The settings: {words}"
     name = str(place[0])
     value = _shown(name, problem["input"])
     if problem["type"] != "value_error":
-        words = _right(settings, name) or words.replace("Input should", "it must").replace("String should", "it must")
+        words = _right(settings, name) or words
     said = f"{prefix}{name.upper()}: {words}"
     return said if value in words else f"{said} (it is {value})"
 

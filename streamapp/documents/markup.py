@@ -115,10 +115,11 @@ class _Reader:
             raise BadDocument(f"The HTML has more than {self._limit:,} elements within each other.")
         if self._skip_below is not None:
             return
-        role = None if self._beside else landmark(name, attributes, self._open[:-1])
+        around = self._open[:-1]
+        role = None if self._beside else landmark(name, attributes, around)
         if role:
             self._flush()
-        exhibit = None if self._exhibits else exhibit_depth(name, attributes, self._open[:-1])
+        exhibit = None if self._exhibits else exhibit_depth(name, attributes, around)
         if exhibit is not None:
             self._skip_below = exhibit
         elif name in SKIPPED or _is_apparatus(attributes) or role not in (None, BANNER):

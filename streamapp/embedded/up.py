@@ -117,9 +117,7 @@ class Up:
 
     async def _predictors(self) -> Collection[str]:
         """What the tasks need models of; a task that is wrong is said here, before anything is started."""
-        from streamapp.tasks.registry import (
-            load_registry,  # brings every task, which a start refused before this need not
-        )
+        from streamapp.tasks.registry import load_registry  # brings every task: not for a start refused before this
 
         wanted = self._settings.tasks, self._settings.only_tasks, self._settings.chosen_default
         with self._screen.step("Tasks"):

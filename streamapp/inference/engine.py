@@ -27,7 +27,6 @@ from streamapp.inference.verdict import verdict_of
 from streamapp.inference.work import ATTEMPTS, Outcome, Work, as_item_error, retry_s
 from streamapp.models import Chunk
 from streamapp.tasks.contract import ItemError, Predictor
-from streamapp.tasks.registry import out_type
 
 __all__ = ["Engine", "Outcome"]
 
@@ -52,7 +51,6 @@ class Engine:
         dropped: Dropped | None = None,
     ) -> None:
         self.predictor = predictor
-        self._out = out_type(type(predictor))
         self._quarantine = quarantine or Quarantine()
         self._preparer = Preparer(predictor, item, blobs, leave, self._quarantine)
         self._runner = Runner(predictor, leave, self._quarantine)
@@ -204,7 +202,7 @@ class Engine:
     def _settle(self, batch: Sequence[Pending], outcomes: Sequence[BaseModel | ItemError]) -> None:
         for entry, outcome in zip(batch, outcomes, strict=True):
             try:
-                entry.chunk.settle(entry.place, outcome, self._out)
+                entry.chunk.settle(entry.place, outcome, self._runner.out)
             except Exception as error:  # no model of its Out, or one that can't be JSON
                 self._failed(entry, error)
         self.items += len(batch)

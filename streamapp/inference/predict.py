@@ -28,13 +28,16 @@ Outcomes = Sequence[BaseModel | ItemError]
 
 
 class Runner:
-    """One predictor's `predict`. `leave` is called, with a reason, when it takes too long or has broken the device."""
+    """One predictor's `predict`, which gives models of the class `out`.
+
+    `leave` is called, with a reason, when it takes too long or has broken the device.
+    """
 
     def __init__(
         self, predictor: Predictor[Any, Any, Any], leave: Callable[[str], None], quarantine: Quarantine
     ) -> None:
         self._predictor = predictor
-        self._out = out_type(type(predictor))
+        self.out = out_type(type(predictor))
         self._leave = leave
         self._quarantine = quarantine
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"predict-{predictor.name}")
@@ -64,7 +67,7 @@ class Runner:
                 self._leave(f"predictor {self._predictor.name} did not end within its {limit:.0f} s")
             given = await future
             self.seconds_busy += time.monotonic() - started
-        return outcomes_of(self._predictor.name, given, len(batch), self._out)
+        return outcomes_of(self._predictor.name, given, len(batch), self.out)
 
     def _load(self) -> int:
         self._predictor.load(self._device.name)

@@ -101,9 +101,10 @@ class Suspects:
     def lone_deaths_of_run(self, chunk: Chunk) -> Mapping[tuple[int, int], int]:
         """Lone deaths by chunk and place, of all items of the chunk's run that are known for its predictor."""
         self._look()
+        run = ChunkId.of(chunk)[:-1]
         deaths: Counter[tuple[int, int]] = Counter()
         for name, known in self._known.items():
-            if name[:-1] == ChunkId.of(chunk)[:-1]:
+            if name[:-1] == run:
                 for each in known:
                     deaths.update({(name.chunk, place): count for place, count in each.places.items()})
         return deaths

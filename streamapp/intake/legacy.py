@@ -25,13 +25,11 @@ ANSWER = {"message": "You will receive an email in a short while with the plot",
 
 def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: Registry) -> Submission:
     """The job that an old client means. Raises `Refused` for an e-mail address that is none, and for nothing else."""
-    _check_address(fields.get("email"))
     named = fields.get("task")
     task = registry[named if isinstance(named, str) and named in registry else settings.default_task]
-    chosen: dict[str, Any] = {"task": task.name, "email": settings.mail_to}
-    for name in ("email", "name"):
-        if _fits(name, fields.get(name)):
-            chosen[name] = fields[name]
+    chosen: dict[str, Any] = {"task": task.name, "email": _address(fields.get("email")) or settings.mail_to}
+    if _fits("name", fields.get("name")):
+        chosen["name"] = fields["name"]
     if _holds(lambda: checked_params(task, _object(fields.get("params")))):
         chosen["params"] = fields["params"]
     for document in ({name: fields.get(name) for name in ("document", "media_type")}, {"text": fields.get("text")}):
@@ -42,9 +40,11 @@ def legacy_submission(fields: Mapping[str, Any], settings: Settings, registry: R
     return Submission.model_validate({**chosen, "text": _words_of(fields)})
 
 
-def _check_address(email: Any) -> None:
-    if isinstance(email, str) and email.strip():
-        parse_submission({"task": "any", "email": email})
+def _address(email: Any) -> str | None:
+    """The address, if it is meant as one. Raises `Refused` for one that is none."""
+    if not isinstance(email, str) or not email.strip():
+        return None
+    return parse_submission({"task": "any", "email": email}).email
 
 
 def _fits(name: str, value: Any) -> bool:

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from streamapp.intake.wording import words_of
 from streamapp.resources import FieldProblem, Problem
+from streamapp.wording import words_of
 
 __all__ = ["Refused", "from_validation", "unicode_only"]
 

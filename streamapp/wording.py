@@ -1,4 +1,4 @@
-"""What is wrong with a field, in the API's own words: pydantic's speak of its types, and of Python's."""
+"""What is wrong with a field or a setting, in our own words: pydantic's speak of its types, and of Python's."""
 
 from __future__ import annotations
 
