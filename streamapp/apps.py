@@ -17,6 +17,7 @@ from faust.auth import Credentials
 from faust.types import TopicT
 
 from streamapp import membership, sharing
+from streamapp.begun import Begun
 from streamapp.consumer import PromptConsumer
 from streamapp.errors import ConfigurationError, Transient
 from streamapp.flow import Flow
@@ -67,6 +68,13 @@ class Parts(Protocol):
         """When nothing is in hand any more, before the consumer stops."""
 
 
+class Drains(Protocol):
+    """What has work in hand."""
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Begin nothing more, and wait for what is in work. False when some of it was given up."""
+
+
 class WithoutWeb(BootStrategy):
     """`faust worker` switches the web server on by itself; a model worker has none, so ports never clash."""
 
@@ -85,6 +93,7 @@ class LifecycleApp(faust.App):
 
     parts: Parts
     flows: Sequence[Flow] = ()
+    begun: Sequence[Begun[Any]] = ()
     watch: Callable[[], Coroutine[Any, Any, None]] | None = None
     stand_still_s = 0.0
 
@@ -144,7 +153,8 @@ class LifecycleApp(faust.App):
         self.flow_control.suspend()
         for task in self._beside:
             task.cancel()
-        draining = (self.parts.draining(), *(flow.drain(DRAIN_S) for flow in self.flows))
+        work = (each.drain(DRAIN_S) for each in self.in_hand)
+        draining = (self.parts.draining(), *work)
         for ended in await asyncio.gather(*draining, return_exceptions=True):
             if isinstance(ended, Exception):
                 logger.error("draining raised", exc_info=ended)
@@ -153,6 +163,17 @@ class LifecycleApp(faust.App):
         self.conf.stream_wait_empty = False
         await self.parts.stop()
         await super().on_stop()
+
+    @property
+    def in_hand(self) -> Sequence[Drains]:
+        """What works on messages, and ends what is in work when it is told to."""
+        return (*self.flows, *self.begun)
+
+    def takes(self, topic: str) -> list[int]:
+        """The partitions of a topic that it takes messages of: none while it stops, or shares out with others."""
+        if not self.flow_control.is_active():
+            return []
+        return sorted(place.partition for place in self.consumer.assignment() if place.topic == topic)
 
     def member_s(self) -> float:
         """Seconds since it joined its group for the first time; 0 before that."""

@@ -47,6 +47,7 @@ from streamapp.jobs.cancels import Cancels
 from streamapp.jobs.collect import Collector
 from streamapp.jobs.endings import Endings
 from streamapp.jobs.errands import Errands
+from streamapp.jobs.headstart import HeadStart
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.janitor import Janitor
 from streamapp.jobs.letters import LetterDesk
@@ -110,13 +111,14 @@ def _jobs_app(settings: Settings) -> faust.App:
     workshop = Workshop(settings)
     room = settings.tenant_running
     mailer = Mailer(database, server, settings)
-    publisher = Publisher(database, by_name, names, room, mailer.expect)
+    publisher = Publisher(database, by_name, names, room, mailer)
     endings = Endings(database)
     cancels = Cancels(topic(app, names.cancels, Cancel))
     progress = Progress(database, publisher, room, settings.memory_s, settings.chunk_items, endings.ended, cancels.tell)
     errands = Errands(workshop)
     collector = Collector(database, errands, progress)
     planner = Planner(database, errands, progress, collector, room)
+    starts = HeadStart(publisher, planner, lambda: app.takes(names.inference))
     predictors = tuple(registry.predictors)
     offsets = Offsets(app.kafka, lines(settings, predictors))
     lost = LostAndFound(database, offsets, names, predictors)
@@ -140,7 +142,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     rules = Rules.of(settings)
     poster = Poster(rules, settings.webhook_timeout_s, Names(settings.webhook_concurrency))
     closed, paused = lambda: pressure.reason, keyring.is_paused
-    intake = Intake(registry, database, blobs, publisher.accepted, closed, paused, recipients, rules)
+    intake = Intake(registry, database, blobs, starts.accepted, closed, paused, recipients, rules)
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
     parts = JobsWorker(
@@ -171,7 +173,7 @@ def _jobs_app(settings: Settings) -> faust.App:
             Delivery: (email, notification, webhook),
         },
         letters,
-        plan=planner.plan,
+        plan=starts.plan,
         collect=collector.collect,
         mail=mailer.deliver,
         notify=Notifier(database).deliver,
@@ -181,6 +183,7 @@ def _jobs_app(settings: Settings) -> faust.App:
         mails=settings.mail_concurrency,
         posts=settings.webhook_concurrency,
     )
+    app.begun = (starts.begun, mailer.begun)
     app.stand_still_s = min(STAND_STILL_S, settings.stuck_s)
     app.watch = Watchdog(
         app.flows,
@@ -202,7 +205,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     bodies = Bodies(uploads, settings.upload_timeout_s)
     answers = Answers(database, endings, room)
     api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
-    retrying = Retrying(database, blobs, publisher.accepted)
+    retrying = Retrying(database, blobs, starts.accepted)
     reruns = Reruns(database, intake, retrying, answers)
     probes = Probes(database, insight, lambda: app.joined, app.member_s, closed, lambda: supervisor.trouble)
     listing = Listing(database, room)

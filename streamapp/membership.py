@@ -98,7 +98,7 @@ async def watch(app: Any, drain_s: float) -> None:
             members = await _members(app)
             evictions.look(_member(app), time.monotonic())  # we may have joined meanwhile
             evictions.group(members, str(app.conf.consumer_group_instance_id))
-    await _leave_to_twin(str(app.conf.consumer_group_instance_id), app.flows, drain_s)
+    await _leave_to_twin(str(app.conf.consumer_group_instance_id), app.in_hand, drain_s)
 
 
 async def hand_over(consumer: Any, flows: Sequence[Any], timeout_s: float) -> None:
@@ -134,9 +134,9 @@ def coordinator_of(app: Any) -> Any:
     return getattr(getattr(thread, "_consumer", None), "_coordinator", None)
 
 
-async def _leave_to_twin(instance: str, flows: Sequence[Any], drain_s: float) -> None:
+async def _leave_to_twin(instance: str, in_hand: Sequence[Any], drain_s: float) -> None:
     """Finish what is in hand, so that no e-mail is left in doubt, say in a sentence why, and leave the process."""
-    await asyncio.gather(*(flow.drain(drain_s) for flow in flows), return_exceptions=True)
+    await asyncio.gather(*(each.drain(drain_s) for each in in_hand), return_exceptions=True)
     sentence = (
         f"Another worker is in the consumer group with this one's instance id, {instance}: its home is a copy of this "
         "one's, or is shared without file locks. Give each worker a home of its own (STREAMAPP_HOME), or remove the "

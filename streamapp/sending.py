@@ -41,9 +41,9 @@ class Place(NamedTuple):
 
 
 async def send_acked(
-    topic: TopicT, records: Sequence[Record], partitions: int | None = None, in_a_row: int = 1
+    topic: TopicT, records: Sequence[Record], partitions: Sequence[int] | None = None, in_a_row: int = 1
 ) -> list[Place]:
-    """Send Records to a topic: to its `partitions` in turn, or where chance has it when their number is not given.
+    """Send Records to a topic: to these of its `partitions` in turn, or where chance has it when none are given.
 
     `in_a_row` of them go to the same partition before it is the next one's turn: each partition is a batch of its own,
     for the producer and for the broker. Returns where each is, once the broker has them all. Raises `BrokerUnavailable`
@@ -61,7 +61,9 @@ async def send_acked(
     return places
 
 
-async def _acked(topic: TopicT, records: Sequence[Record], partitions: int | None, in_a_row: int) -> list[Place]:
+async def _acked(
+    topic: TopicT, records: Sequence[Record], partitions: Sequence[int] | None, in_a_row: int
+) -> list[Place]:
     """Hand them all over, and only then wait for the acks: the producer sends what lies together as one request.
 
     Not by the topic's own `send`: that lets the event loop go on after each, so that each becomes a request.
@@ -73,7 +75,7 @@ async def _acked(topic: TopicT, records: Sequence[Record], partitions: int | Non
     partition = None
     for number, record in enumerate(records):
         if partitions is not None and number % in_a_row == 0:
-            partition = next(turns) % partitions
+            partition = partitions[next(turns) % len(partitions)]
         acks.append(await producer.send(name, None, record.dumps(), partition, None, None))
     return [Place(there.partition, there.offset) for there in await asyncio.gather(*acks)]
 

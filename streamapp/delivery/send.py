@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Literal, cast
 
 from sqlalchemy import Connection
 
 from streamapp import faults
+from streamapp.begun import Begun
 from streamapp.delivery.compose import compose
 from streamapp.delivery.lanes import Lanes, Turn, domain_of
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailServer, MailUnavailable
@@ -48,6 +50,7 @@ class Mailer:
         self._lease_s = settings.mail_timeout_s + LEASE_MARGIN_S
         self._lanes = Lanes(settings.mail_concurrency, settings.mail_timeout_s)
         self._in_hand: set[str] = set()
+        self.begun: Begun[str] = Begun("e-mail")
         self._recipients: dict[str, str] = {}
 
     def expect(self, due: Iterable[Due]) -> None:
@@ -59,23 +62,32 @@ class Mailer:
         while len(self._recipients) > REMEMBERED:
             del self._recipients[next(iter(self._recipients))]
 
+    def begin(self, due: Iterable[Due]) -> None:
+        """Send these now: the broker has their messages. It may be left to those."""
+        for each in due:
+            self.begun.begin(each.id, partial(self._deliver, each.id))
+
     async def deliver(self, delivery: Delivery) -> None:
         """Send one e-mail, unless it is sent, not due, or in another's hands; or put it off while its domain hangs."""
-        identity = delivery.delivery_id
+        if not await self.begun.is_over(delivery.delivery_id):
+            await self._deliver(delivery.delivery_id)
+
+    async def _deliver(self, identity: str) -> bool:
+        """Whether it is over: sent, or given up."""
         if identity in self._in_hand:  # the ledger knows, but by the database's clock, and that may jump ahead
-            return
+            return False
         self._in_hand.add(identity)
         try:
-            await self._deliver(identity)
+            return await self._in_turn(identity)
         finally:
             self._in_hand.discard(identity)
 
-    async def _deliver(self, identity: str) -> None:
+    async def _in_turn(self, identity: str) -> bool:
         recipient = self._recipients.pop(identity, None)
         if recipient is None:
             found = await self._database.read(ledger.open_now, identity)
             if found is None:
-                return
+                return False
             recipient = found.recipient
         domain = domain_of(recipient)
         turn = await self._lanes.enter(domain)
@@ -89,9 +101,8 @@ class Mailer:
             error = MailUnavailable(f"the mail server for {domain} does not answer")
         else:
             await self._database.write(ledger.postpone, identity, turn.delay_s)
-            return
-        if row is not None:
-            await self._settle(row, token, error)
+            return False
+        return row is not None and await self._settle(row, token, error)
 
     async def _is_old(self, identity: str) -> bool:
         found = await self._database.read(ledger.open_now, identity)
@@ -136,17 +147,20 @@ class Mailer:
         turn.ended(hung=False)
         faults.cross("mail.after")
 
-    async def _settle(self, row: AnyRow, token: str, error: Exception | None) -> None:
+    async def _settle(self, row: AnyRow, token: str, error: Exception | None) -> bool:
+        """Note what became of it. Whether it is over."""
+        if isinstance(error, Transient):
+            await self._again(row, token, error)
+            return False
         if error is None:
             await self._note(ledger.sent, row.id, token)
-        elif isinstance(error, Transient):
-            await self._again(row, token, error)
         elif isinstance(error, Permanent):
             logger.warning("e-mail %s is given up: %s", row.id, error)
             await self._note(ledger.give_up, row.id, token, str(error))
         else:
             logger.error("e-mail %s can't be made", row.id, exc_info=error)
             await self._note(ledger.give_up, row.id, token, f"it can't be made: {error!r}")
+        return True
 
     async def _again(self, row: AnyRow, token: str, error: Transient) -> None:
         reason, doubt = str(error), isinstance(error, MailInDoubt)

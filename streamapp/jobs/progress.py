@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -59,11 +59,12 @@ class Progress:
             await self._ended(run, await self._database.note(_finish, run, step, outcome))
             return None
         recalled = await self._recalled(run, outcome)
-        if not await self._database.note(begin_step, run, step, outcome.step, outcome.chunks, recalled):
-            return None
         left = {chunk.predictor for chunk in outcome.chunks if chunk.digest not in recalled}
-        await self.top_up(left)
-        return None if left else outcome.step
+        if len(left) == 1 and not (topping := self._topping_up(*left)).busy:
+            begun = await topping.in_turn(self._begin_and_fly(run, step, outcome, recalled, *left))
+        elif begun := await self._database.note(begin_step, run, step, outcome.step, outcome.chunks, recalled):
+            await self.top_up(left)
+        return outcome.step if begun and not left else None
 
     async def answer(self, run: Run, source: AnyRow) -> bool:
         """End a queued job with the remembered report of `source`. False when that is gone: it is to be worked on."""
@@ -143,13 +144,25 @@ class Progress:
         """One for each predictor: who asks while it is under way shares the next."""
 
         async def call(_: Sequence[None]) -> None:
-            rows = await self._database.note(_take_off, predictor, self.windows)
-            self.windows.flown(predictor, (row.size for row in rows))
-            await self._publisher.chunks(rows)
+            await self._fly(predictor, await self._database.note(_take_off, predictor, self.windows))
 
         if predictor not in self._credits:
             self._credits[predictor] = Together(call)
         return self._credits[predictor]
+
+    async def _begin_and_fly(
+        self, run: Run, before: int | None, begun: Begun, recalled: Mapping[str, Recalled], predictor: str
+    ) -> bool:
+        """Begin a step and give the credits that are free, with one trip to the store. False as of `begin_step`."""
+        rows = await self._database.note(_begin_and_take_off, run, before, begun, recalled, predictor, self.windows)
+        if rows is None:
+            return False
+        await self._fly(predictor, rows)
+        return True
+
+    async def _fly(self, predictor: str, rows: Sequence[AnyRow]) -> None:
+        self.windows.flown(predictor, (row.size for row in rows))
+        await self._publisher.chunks(rows)
 
 
 def _waiting(connection: Connection, tenants: Sequence[str], room: int) -> list[Run]:
@@ -165,6 +178,20 @@ def _storable(reason: str) -> str:
     """What a task raised may quote anything: a whole document, NULs, lone surrogates. It must not fail to be stored."""
     whole = reason.encode("utf-8", "replace").decode().replace("\0", "?")
     return whole if len(whole) <= LONGEST_REASON else whole[: LONGEST_REASON - 1] + "…"
+
+
+def _begin_and_take_off(
+    connection: Connection,
+    run: Run,
+    before: int | None,
+    begun: Begun,
+    recalled: Mapping[str, Recalled],
+    predictor: str,
+    windows: Windows,
+) -> list[AnyRow] | None:
+    credits.await_turn(connection)  # before the tenant's row is written: who has the turn may be about to
+    begun_here = begin_step(connection, run, before, begun.step, begun.chunks, recalled)
+    return _take_off(connection, predictor, windows) if begun_here else None
 
 
 def _take_off(connection: Connection, predictor: str, windows: Windows) -> list[AnyRow]:

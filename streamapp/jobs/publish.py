@@ -12,7 +12,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from faust.types import TopicT
 
@@ -51,11 +51,21 @@ def key_of(row: AnyRow) -> ChunkKey:
     return ChunkKey(Run(row.tenant, row.job, row.run), row.step, row.predictor, row.chunk)
 
 
+class Mails(Protocol):
+    """What sends e-mails here, and need not wait for their messages to come back."""
+
+    def expect(self, due: Sequence[Due]) -> None:
+        """Their messages are about to be sent."""
+
+    def begin(self, due: Sequence[Due]) -> None:
+        """The broker has their messages."""
+
+
 class Publisher:
     """Sends Records and notes in the outbox that the broker has them, and where. `partitions` is by topic name.
 
     What one call is publishing, another leaves to it: when the broker is slow, the relay comes by before it is done.
-    `expect` hears of the e-mails before their messages are sent: those that come back to this worker it knows already.
+    `mails` hears of the e-mails before their messages are sent, and again when the broker has them.
     """
 
     def __init__(
@@ -64,7 +74,7 @@ class Publisher:
         topics: Mapping[str, TopicT],
         names: TopicNames,
         room: int = 0,
-        expect: Callable[[Sequence[Due]], None] = lambda _: None,
+        mails: Mails | None = None,
     ) -> None:
         self._database = database
         self._topics = topics
@@ -73,22 +83,27 @@ class Publisher:
         self.partitions: Mapping[str, int] = {}
         self._in_work: set[Hashable] = set()
         self._readings: dict[int, set[Hashable]] = {}  # what was in work at any time since each began
-        self._expect = expect
+        self._mails = mails
         self._due = Together(self._deliveries)
 
-    async def accepted(self, rows: Sequence[AnyRow]) -> None:
-        """Publish jobs that were reserved just now."""
+    async def accepted(self, rows: Sequence[AnyRow], partitions: Sequence[int] | None = None) -> None:
+        """Publish jobs that were reserved just now, to these partitions or to all in turn."""
         known = {run_of(row): row for row in rows}
-        await self.jobs(list(known), known)
+        await self.jobs(list(known), known, partitions)
 
-    async def jobs(self, runs: Sequence[Run], known: Mapping[Run, AnyRow] | None = None) -> None:
+    async def jobs(
+        self,
+        runs: Sequence[Run],
+        known: Mapping[Run, AnyRow] | None = None,
+        partitions: Sequence[int] | None = None,
+    ) -> None:
         """Publish jobs to be planned. Their rows are read unless they are `known`."""
         with self._taking(runs) as mine:
             rows: Mapping[Run, AnyRow] = known or {}
             if mine and known is None:
                 rows = await self._database.read(with_reservations, mine)
             records = [job_message(run, rows.get(run)) for run in mine]
-            if places := await self._send(self._names.inference, records, JOBS_IN_A_ROW):
+            if places := await self._send(self._names.inference, records, partitions, JOBS_IN_A_ROW):
                 await self._database.note(outbox.jobs_published, mine, places, self._room)
 
     async def chunks(self, rows: Sequence[AnyRow]) -> None:
@@ -109,8 +124,7 @@ class Publisher:
         with self._taking(due) as taken:
             topics = {kind: getattr(self._names, kind) for kind in KINDS}
             parts = {topic: [each for each in taken if each.kind == kind] for kind, topic in topics.items()}
-            self._expect(parts[self._names.email])
-            sending = (self._send(topic, [Delivery(each.id) for each in mine]) for topic, mine in parts.items())
+            sending = (self._announce(topic, mine) for topic, mine in parts.items())
             sent: list[Due] = []
             there: list[Place] = []
             for mine, places in zip(parts.values(), await asyncio.gather(*sending), strict=True):
@@ -119,6 +133,15 @@ class Publisher:
                     there += places
             if sent:
                 await self._database.note(outbox.deliveries_published, sent, there)
+
+    async def _announce(self, topic: str, due: Sequence[Due]) -> list[Place]:
+        mails = self._mails if topic == self._names.email else None
+        if mails:
+            mails.expect(due)
+        places = await self._send(topic, [Delivery(each.id) for each in due])
+        if mails and places:
+            mails.begin(due)
+        return places
 
     async def left(self, read: Awaitable[Sequence[Row]], key: Callable[[Row], Hashable]) -> list[Row]:
         """Rows of the outbox, without those that were being published while they were read.
@@ -144,12 +167,15 @@ class Publisher:
         finally:
             self._in_work.difference_update(mine)
 
-    async def _send(self, name: str, records: Sequence[Record], in_a_row: int = 1) -> list[Place]:
+    async def _send(
+        self, name: str, records: Sequence[Record], partitions: Sequence[int] | None = None, in_a_row: int = 1
+    ) -> list[Place]:
         """Send to one topic. Nothing when the broker did not take them in time, which leaves them to the relay."""
         if not records:
             return []
         try:
-            return await send_acked(self._topics[name], records, self.partitions.get(name, 1), in_a_row)
+            every = partitions or range(self.partitions.get(name, 1))
+            return await send_acked(self._topics[name], records, every, in_a_row)
         except BrokerUnavailable as error:
             logger.warning("left to the relay: %s", error)
             return []

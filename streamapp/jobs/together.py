@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 __all__ = ["Together", "both"]
 
 T = TypeVar("T")
+Done = TypeVar("Done")
 
 
 class Together(Generic[T]):
@@ -24,12 +25,22 @@ class Together(Generic[T]):
         self._next: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way: what is asked for now shares the next one."""
+        return self._next is not None or self._turn.locked()
+
     async def add(self, items: Sequence[T] = ()) -> None:
         """Returns once a call that began after this, with these among its items, has ended. Raises what it raised."""
         self._items.extend(items)
         if self._next is None:
             self._next = asyncio.create_task(self._run(), name="together")
         await asyncio.shield(self._next)  # it is the others' too
+
+    async def in_turn(self, work: Awaitable[Done]) -> Done:
+        """Do something else in place of a call: what is asked for meanwhile waits for its end."""
+        async with self._turn:
+            return await work
 
     async def _run(self) -> None:
         async with self._turn:

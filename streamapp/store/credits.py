@@ -24,7 +24,7 @@ from streamapp.identity import Run
 from streamapp.store import flights
 from streamapp.store.sql import AnyRow
 
-__all__ = ["NO_MORE", "Small", "take_off", "weight_of"]
+__all__ = ["NO_MORE", "Small", "await_turn", "take_off", "weight_of"]
 
 LOCK = 0x63726564697473  # "credits"
 
@@ -61,6 +61,12 @@ class _Waiting:
     new: bool
 
 
+def await_turn(connection: Connection) -> None:
+    """Until this transaction ends nobody else gives credits. One that also writes what giving them writes begins so."""
+    if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes,
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))  # and of whatever predictor, both write `served`
+
+
 def take_off(
     connection: Connection, predictor: str, credits: int, small: Small = NO_MORE, full: int = 1
 ) -> list[AnyRow]:
@@ -70,8 +76,7 @@ def take_off(
     less fly beyond the credits, as long as they hold no more than one full chunk would together: a model worker takes
     them into its next batch.
     """
-    if connection.dialect.name == "postgresql":  # SQLite has one writer; here two could count before either takes,
-        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))  # and of whatever predictor, both write `served`
+    await_turn(connection)
     air = _Air(credits, small, full, *flights.in_the_air(connection, predictor, full))
     if not air.has_room:
         return []

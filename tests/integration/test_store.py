@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -15,7 +16,9 @@ from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run
 from streamapp.intake.handling import LARGEST, number_of
 from streamapp.jobs import progress
-from streamapp.store import audit, dead_letters, inbox, ledger
+from streamapp.jobs.taskwork import Begun
+from streamapp.jobs.windows import Windows
+from streamapp.store import audit, credits, dead_letters, flights, inbox, ledger
 from streamapp.store import jobs as job_rows
 from streamapp.store.chunks import ChunkKey, begin_step, store_result
 from streamapp.store.credits import take_off
@@ -23,7 +26,7 @@ from streamapp.store.database import Database
 from streamapp.store.dead_letters import Filter
 from streamapp.store.migrate import migrate
 from streamapp.store.reservations import reserve
-from streamapp.store.schema import chunks, deliveries, jobs
+from streamapp.store.schema import chunks, deliveries, jobs, tenants
 from streamapp.store.upkeep import leases
 from streamapp.tasks.contract import Report
 from tests.integration import postgresql
@@ -44,7 +47,7 @@ from tests.unit.store import (
     test_suspects,
     test_webhook_secrets,
 )
-from tests.unit.store.rows import fly, new_job, reserved, row_of, rows_of, running, some_chunks
+from tests.unit.store.rows import fly, new_job, put, reserved, row_of, rows_of, running, some_chunks
 
 SHARED: tuple[ModuleType, ...] = (
     test_credits,
@@ -169,7 +172,7 @@ def test_credits_are_exact_whoever_hands_them_out(database: Database) -> None:
     """I expect never more to fly than there are credits, with many workers storing, topping up and cancelling at once,
     for two predictors, and no deadlock to reach any of them.
     """
-    credits, jobs_, chunks_ = 6, 12, 15
+    most_credits, jobs_, chunks_ = 6, 12, 15
     for number in range(jobs_):
         run = reserved(database, f"tenant-{number % 3}", priority=number % 3)
         both = [*some_chunks(chunks_, "one"), *some_chunks(chunks_, "two")]
@@ -181,7 +184,7 @@ def test_credits_are_exact_whoever_hands_them_out(database: Database) -> None:
     def work(predictor: str) -> None:
         idle = 0
         while idle < 20:
-            rows = database.write_sync(take_off, predictor, credits)
+            rows = database.write_sync(take_off, predictor, most_credits)
             idle = 0 if rows else idle + 1
             for row in rows:
                 key = ChunkKey(Run(row.tenant, row.job, row.run), row.step, predictor, row.chunk)
@@ -204,11 +207,38 @@ def test_credits_are_exact_whoever_hands_them_out(database: Database) -> None:
         left.set()
         watcher.join()
     assert most
-    assert max(most) <= credits
+    assert max(most) <= most_credits
     for row in rows_of(database, jobs, status="running"):
         assert (row.unfinished, row.waiting, row.done) == (0, 0, row.total)
     assert len(rows_of(database, jobs, status="cancelled")) == len(everyone[::3])
     assert rows_of(database, chunks, state="flying") == []
+
+
+def test_beginning_a_step_and_giving_credits_don_t_wait_for_each_other(database: Database) -> None:
+    """I expect a step that begins with its credits to await its turn before it writes what giving credits writes."""
+    running(database, tenant="bert")  # so that anna, who waits for nothing, is raised to where he is
+    put(database, tenants, {"tenant": "bert"}, served=5.0)
+    newcomer = reserved(database)
+    given, begun = threading.Event(), threading.Event()
+    attempts: list[str] = []
+
+    def give(connection: Connection) -> None:
+        attempts.append("give")
+        credits.await_turn(connection)
+        given.set()
+        begun.wait(10)
+        time.sleep(0.5)  # the other one is at its first lock by now, whichever that is
+        flights.note_tenants(connection, [("anna", 7.0, 0)])
+
+    def begin(connection: Connection) -> None:
+        attempts.append("begin")
+        given.wait(10)
+        begun.set()
+        step = Begun(0, some_chunks(1))
+        assert progress._begin_and_take_off(connection, newcomer, None, step, {}, "model", Windows()) is not None
+
+    all_at_once(lambda: database.write_sync(give), lambda: database.write_sync(begin))
+    assert sorted(attempts) == ["begin", "give"], "nobody was the victim of a deadlock"
 
 
 def test_a_deadlock_is_tried_again(database: Database) -> None:

@@ -80,7 +80,7 @@ def wrapped(error: Exception) -> Exception:
 async def test_partitions_take_turns() -> None:
     """I expect messages to be spread evenly, and to be left to the broker's choice where the number is not known."""
     fake, real = topic()
-    places = await send_acked(real, [Delivery(str(number)) for number in range(8)], 4)
+    places = await send_acked(real, [Delivery(str(number)) for number in range(8)], range(4))
     assert [place.offset for place in places] == list(range(8))
     assert sorted(partition or 0 for partition, _ in fake.sent) == [0, 0, 1, 1, 2, 2, 3, 3]
     await send_acked(real, [Delivery("x")])
@@ -91,10 +91,17 @@ async def test_partitions_take_turns_in_rows() -> None:
     """I expect as many as asked for to go to one partition before the next, from one call to another, too."""
     fake, real = topic()
     for _ in range(2):
-        await send_acked(real, [Delivery(str(number)) for number in range(6)], 4, 4)
+        await send_acked(real, [Delivery(str(number)) for number in range(6)], range(4), 4)
     partitions = [partition or 0 for partition, _ in fake.sent]
     first = partitions[0]
     assert partitions == [(first + turn) % 4 for turn, row in enumerate((4, 2, 4, 2)) for _ in range(row)]
+
+
+async def test_only_these_partitions() -> None:
+    """I expect messages that are to come back to one worker to go nowhere else."""
+    fake, real = topic()
+    await send_acked(real, [Delivery(str(number)) for number in range(6)], [2, 5, 7])
+    assert sorted(partition or 0 for partition, _ in fake.sent) == [2, 2, 5, 5, 7, 7]
 
 
 async def test_what_comes_together_is_handed_over_together() -> None:
@@ -102,7 +109,7 @@ async def test_what_comes_together_is_handed_over_together() -> None:
     fake, real = topic()
     seen: list[int] = []
     asyncio.get_running_loop().call_soon(lambda: seen.append(len(fake.sent)))
-    await send_acked(real, [Delivery(str(number)) for number in range(8)], 4)
+    await send_acked(real, [Delivery(str(number)) for number in range(8)], range(4))
     assert seen == [8]
 
 
@@ -122,7 +129,7 @@ async def test_failures(monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], ex
     monkeypatch.setattr(sending, "ACK_S", 0.05)
     _, real = topic(**how)
     with pytest.raises(expected):
-        await send_acked(real, [Delivery("x")], 1)
+        await send_acked(real, [Delivery("x")], range(1))
 
 
 def event(value: bytes | None, key: bytes = b"k") -> EventT[Any]:

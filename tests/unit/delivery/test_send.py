@@ -429,3 +429,38 @@ async def test_a_failed_job_tells_its_user(database: Database, tmp_path: Path) -
     assert "could not be finished" in line.title
     assert "the document is no PDF" in line.body
     assert {row.state for row in rows_of(database, deliveries)} == {"sent"}
+
+
+async def test_an_e_mail_is_begun_before_its_message_comes(database: Database, tmp_path: Path) -> None:
+    """I expect it to be sent once; the message waits for it, and a message that comes later looks nothing up."""
+    server = SlowMail()
+    post = mailer(database, server, tmp_path)
+    (first,) = emails(database, "a@example.org")
+    due = [Due("email", first.delivery_id, recipient="a@example.org")]
+    post.expect(due)
+    post.begin(due)
+    await server.begun.wait()
+    agent = asyncio.create_task(post.deliver(first))
+    await asyncio.sleep(0.05)
+    assert not agent.done(), "nothing is acknowledged while it is under way"
+    server.go.set()
+    await agent
+    assert [recipient for recipient, _ in server.sent] == ["a@example.org"]
+    assert ledger_row(database).state == "sent"
+    assert await post.begun.drain(5.0)
+
+
+async def test_an_e_mail_that_was_begun_and_put_off_comes_again(database: Database, tmp_path: Path) -> None:
+    """I expect the next attempt's message, with the same id, to be worked on and not taken for done."""
+    server = RecordingMail([MailUnavailable("421 busy")])
+    post = mailer(database, server, tmp_path)
+    (mail,) = emails(database, "a@example.org")
+    post.begin([Due("email", mail.delivery_id, recipient="a@example.org")])
+    async with asyncio.timeout(10):
+        while ledger_row(database).attempts != 1 or ledger_row(database).state != "pending":
+            await asyncio.sleep(0.01)
+    assert server.sent == []
+    put(database, deliveries, {"kind": "email"}, next_attempt_at=clock() - 1.0)
+    await post.deliver(mail)
+    assert len(server.sent) == 1
+    assert ledger_row(database).state == "sent"

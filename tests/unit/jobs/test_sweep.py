@@ -15,9 +15,12 @@ from streamapp.jobs import publish, sweep
 from streamapp.jobs.publish import KINDS, Publisher
 from streamapp.jobs.sweep import LEASE, Sweeper
 from streamapp.sending import Place
+from streamapp.store import jobs as job_rows
 from streamapp.store import leases, ledger, outbox
 from streamapp.store.database import Database
+from streamapp.store.ledger import Due
 from streamapp.store.schema import clock, deliveries, jobs
+from streamapp.store.sql import AnyRow
 from streamapp.store.upkeep import leases as lease_rows
 from streamapp.tasks.contract import Report
 from streamapp.topics import TopicNames
@@ -99,6 +102,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.sent = 0
+        self.given: list[list[int]] = []
         self.away = False
         self.gate = asyncio.Event()
 
@@ -108,9 +112,12 @@ class Broker:
             while self.sent < count:
                 await asyncio.sleep(0.005)
 
-    async def send_acked(self, topic: TopicT, records: Sequence[Any], partitions: int, in_a_row: int) -> list[Place]:
+    async def send_acked(
+        self, topic: TopicT, records: Sequence[Any], partitions: Sequence[int], in_a_row: int
+    ) -> list[Place]:
         """Where they are."""
         self.sent += len(records)
+        self.given.append(list(partitions))
         await self.gate.wait()
         if self.away:
             raise BrokerUnavailable("it is away")
@@ -195,7 +202,7 @@ async def test_deliveries_that_come_together_are_published_together(
     broker = Broker()
     sent: list[tuple[str, int]] = []
 
-    async def send_acked(topic: Any, records: Sequence[Any], *given: int) -> list[Place]:
+    async def send_acked(topic: Any, records: Sequence[Any], *given: Any) -> list[Place]:
         sent.append((topic, len(records)))
         return await broker.send_acked(topic, records, *given)
 
@@ -218,3 +225,50 @@ async def test_deliveries_that_come_together_are_published_together(
     places = sorted((row.kind, row.sent_partition, row.sent_offset) for row in rows_of(database, deliveries))
     expected = [(kind, 3, 100 + at) for kind in KINDS for at in (0, 0, 1, 2, 3)]
     assert places == sorted(expected)
+
+
+async def test_jobs_go_where_they_are_told_to(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect a job that is begun here to go to these partitions, and any other one to all that there are."""
+    broker, publisher = publishing(database, monkeypatch)
+    broker.gate.set()
+    publisher.partitions = {TopicNames("t.").inference: 3}
+    rows = [cast(AnyRow, await database.read(job_rows.get, reserved(database))) for _ in range(2)]
+    await publisher.accepted(rows[:1], [7])
+    await publisher.accepted(rows[1:])
+    assert broker.given == [[7], [0, 1, 2]]
+
+
+class FakeMails:
+    """Notes what it is told, and how much was sent by then."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.told: list[tuple[str, int, list[str]]] = []
+
+    def expect(self, due: Sequence[Due]) -> None:
+        """Their messages are about to be sent."""
+        self.told.append(("expect", self._broker.sent, [each.kind for each in due]))
+
+    def begin(self, due: Sequence[Due]) -> None:
+        """The broker has them."""
+        self.told.append(("begin", self._broker.sent, [each.kind for each in due]))
+
+
+async def test_e_mails_are_begun_once_the_broker_has_them(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect none to be sent of which no topic knows, and other kinds to be none of the mailer's."""
+    broker, _ = publishing(database, monkeypatch)
+    names = TopicNames("t.")
+    topics = {name: cast(TopicT, name) for name in (names.email, names.notification)}
+    mails = FakeMails(broker)
+    publisher = Publisher(database, topics, names, mails=mails)
+    run = reserved(database)
+    due = [database.write_sync(ledger.enter, run, "succeeded", kind, "anna") for kind in ("email", "notification")]
+    sending = asyncio.create_task(publisher.deliveries(due))
+    await broker.has(2)
+    assert [what for what, _, _ in mails.told] == ["expect"]
+    broker.gate.set()
+    await sending
+    assert mails.told == [("expect", 0, ["email"]), ("begin", 2, ["email"])]
+    broker.away = True
+    await publisher.deliveries(due)
+    assert [what for what, _, _ in mails.told] == ["expect", "begin", "expect"]

@@ -88,3 +88,28 @@ async def test_both_end_before_the_error_is_raised() -> None:
     with pytest.raises(LookupError, match="gone"):
         await both(fails(), goes_on())
     assert ended == [True]
+
+
+async def test_what_is_done_in_place_of_a_call() -> None:
+    """I expect others to see it as one, and to wait for its end."""
+    slow = Slow()
+    slow.gate.set()
+    together = Together(slow)
+    gate = asyncio.Event()
+
+    async def other() -> str:
+        await gate.wait()
+        return "done"
+
+    assert [together.busy] == [False]
+    instead = asyncio.create_task(together.in_turn(other()))
+    await asyncio.sleep(0)
+    assert [together.busy] == [True]
+    after = asyncio.create_task(together.add([1]))
+    await asyncio.sleep(0.01)
+    assert slow.calls == []
+    gate.set()
+    assert await instead == "done"
+    await after
+    assert slow.calls == [[1]]
+    assert [together.busy] == [False]
