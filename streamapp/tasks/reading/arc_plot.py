@@ -18,6 +18,7 @@ from streamapp.tasks.reading.tone import Arc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 __all__ = ["arc_alt", "arc_png"]
 
@@ -26,6 +27,8 @@ VERMILION: Final = "#D55E00"
 INK: Final = "#22262b"
 FAINT: Final = "#6b7280"
 GROUND: Final = "#fdfcfa"
+DPI: Final = 180
+COLOURS: Final = 256
 NAMED_CHAPTERS: Final = 14
 """Up to so many chapters have their names under the plot; more have numbers."""
 LABEL: Final = 30
@@ -40,7 +43,7 @@ def arc_png(digest: Digest, arc: Arc, title: str) -> bytes:
 
     named = 1 < len(digest.chapters) <= NAMED_CHAPTERS
     layout = ConstrainedLayoutEngine(w_pad=0.14, h_pad=0.14) if len(digest.chapters) > 1 else None
-    figure = Figure(figsize=(10, 5.4 if named else 4.6), dpi=180, facecolor=GROUND, layout=layout)
+    figure = Figure(figsize=(10, 5.4 if named else 4.6), dpi=DPI, facecolor=GROUND, layout=layout)
     if layout is None:  # what stands around the plot is always the same then, and need not be measured
         figure.subplots_adjust(left=0.078, right=0.986, bottom=0.085, top=0.885)
     canvas = FigureCanvasAgg(figure)
@@ -48,13 +51,23 @@ def arc_png(digest: Digest, arc: Arc, title: str) -> bytes:
     _curve(axes, arc, digest)
     _chapters(axes, digest, named=named)
     _frame(axes, arc, title)
-    buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A heading in a script that the font lacks is drawn as boxes; the mail's text has it in full.
         warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
-        # type 3 looks for runs alone: a file as small as at level 6, in three quarters of the time
-        options = {"compress_level": 1, "compress_type": 3}
-        canvas.print_png(buffer, metadata={"Software": None}, pil_kwargs=options)  # type: ignore[no-untyped-call]
+        canvas.draw()  # type: ignore[no-untyped-call]
+    return _png(canvas)
+
+
+def _png(canvas: FigureCanvasAgg) -> bytes:
+    """With a palette: so few colours and their blends look the same, in a third of the bytes and half of the time."""
+    from PIL import Image
+
+    drawn = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), drawn, "raw", "RGBA", 0, 1)
+    picture = picture.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    buffer = io.BytesIO()
+    # type 3 looks for runs alone: a file nearly as small as at level 6, in half of the time
+    picture.save(buffer, "PNG", dpi=(DPI, DPI), compress_level=1, compress_type=3)
     return buffer.getvalue()
 
 
