@@ -635,6 +635,15 @@ def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
     assert "/partial" not in PAGES.job(failed, 0, partial=False)
 
 
+def test_a_job_that_runs_offers_what_there_is_so_far() -> None:
+    """Without a script, which shows it on the page; once there is something, and if its task makes it."""
+    link = f'<noscript><p><a href="/v1/jobs/{a_job().id}/partial">What there is so far</a></p></noscript>'
+    assert link in PAGES.job(a_job(), 0)
+    assert "/partial" not in PAGES.job(a_job(), 0, partial=False)
+    for changes in ({"status": "queued"}, {"status": "succeeded"}, {"progress": Progress(done=0, total=100)}):
+        assert "/partial" not in PAGES.job(a_job(**changes), 0), changes
+
+
 def test_code_in_the_description_is_code() -> None:
     """And no backticks; what looks like HTML is none."""
     assert coded("`errors` names <b>") == "<code>errors</code> names &lt;b&gt;"
