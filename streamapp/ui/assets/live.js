@@ -5,6 +5,7 @@
 (() => {
   const ACTIVE = ["queued", "running"];
   const UNSETTLED = ["pending", "sending"];
+  const INSTANT = "less than a second";
   const SECOND = 1000;
   const SLOWEST = 30 * SECOND;
   const HIDDEN = 30 * SECOND;
@@ -27,7 +28,7 @@
 
   function duration(seconds) {
     const whole = Math.max(0, Math.round(seconds));
-    if (whole < 1) return "less than a second";
+    if (whole < 1) return INSTANT;
     const two = (base, step, large, small) => {
       const part = Math.floor((whole % base) / step);
       return `${Math.floor(whole / base)} ${large}${part ? ` ${part} ${small}` : ""}`;
@@ -37,7 +38,10 @@
     return whole < 86400 ? two(3600, 60, "h", "min") : two(86400, 3600, "d", "h");
   }
 
-  const roughly = (seconds) => duration(seconds < 60 ? seconds : 60 * Math.round(seconds / 60));
+  function roughly(seconds) {
+    const said = duration(seconds < 60 ? seconds : 60 * Math.round(seconds / 60));
+    return said === INSTANT ? said : `about ${said}`;
+  }
 
   function percent(job) {
     const { done, total } = job.progress;
@@ -52,7 +56,7 @@
     } else if (part === null) {
       text = "Reading the document";
     }
-    return job.eta_s === null ? text : `${text} · about ${roughly(job.eta_s)} left`;
+    return job.eta_s === null ? text : `${text} · ${roughly(job.eta_s)} left`;
   }
 
   function showProgress(job, root) {

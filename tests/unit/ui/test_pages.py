@@ -340,6 +340,7 @@ def test_no_reason_is_lost(errors: list[FieldProblem], said: str) -> None:
         ({}, "25 of 100 parts · 25 % · about 2 min left"),
         ({"eta_s": None, "progress": Progress(done=12345, total=99999)}, "12,345 of 99,999 parts · 12 %"),
         ({"eta_s": 8.2}, "25 of 100 parts · 25 % · about 8 s left"),
+        ({"eta_s": 0.3}, "25 of 100 parts · 25 % · less than a second left"),
         ({"eta_s": None, "progress": Progress(done=0, total=0)}, "Reading the document"),
         ({"status": "queued", "position": 1, "eta_s": None}, "Next in line"),
         ({"status": "queued", "position": 1200, "eta_s": 7500.0}, "Number 1,200 in line · about 2 h 5 min left"),
@@ -626,6 +627,16 @@ def test_the_plot_is_not_waited_for() -> None:
     for each in (picture, unknown):
         assert not {"loading", "decoding"} & set(each)
     assert "width" not in unknown
+
+
+def test_a_job_that_is_not_done_says_what_becomes_of_it() -> None:
+    """Where it goes, as it was written, and until when it has time; nothing of what was not asked for."""
+    for status in ("queued", "running"):
+        html = PAGES.job(a_job(status=status, email="<mary>@example.org", deadline=NOON), 0)
+        assert "</a>, and goes to <bdi>&lt;mary&gt;@example.org</bdi>." in html
+        assert 'If it is not done by <time datetime="2025-05-12T12:00:00+00:00">' in html
+        plain = PAGES.job(a_job(status=status), 0)
+        assert not [each for each in ("goes to", "it expires", "None") if each in plain]
 
 
 def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
