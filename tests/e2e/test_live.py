@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from streamapp.testing.deployment import Deployment
+from streamapp.testing.keys import make_key
 from tests.e2e.browser import Page
 
 pytestmark = pytest.mark.timeout(300)
@@ -81,3 +82,14 @@ async def test_a_refused_form_stands_beside_a_list_that_is_fresh(page: Page, wor
     assert before[0].startswith("Please check")
     assert await page.run("document.getElementById('email').value") == "mary@example"
     assert await page.run(REFUSED) == []
+
+
+async def test_who_is_logged_out_meanwhile_is_asked_for_a_key(page: Page, worker: Deployment) -> None:
+    """I expect a page that takes one, and not my form to be sent once more."""
+    await asyncio.to_thread(some_job, worker, "goes on")
+    await page.open(worker.url)
+    await page.submit("document.querySelector('form[data-send]').submit()")
+    assert await page.run("location.pathname") == "/ui/jobs"
+    await asyncio.to_thread(make_key, worker, "anna")
+    await page.submit("0")  # by itself
+    assert await page.run("location.pathname + ' ' + document.querySelector('h1').textContent") == "/ Log in"
