@@ -20,7 +20,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
 PAGE = Markup(
-    '<!doctype html>\n<html>\n<head><meta charset="utf-8"><title>{subject}</title></head>\n'
+    '<!doctype html>\n<html>\n<head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>{subject}</title></head>\n'
     "<body>\n<h1>{subject}</h1>\n{plot}{body}\n</body>\n</html>\n"
 )
 PLOT = Markup('<p><img src="{href}" alt="{alt}"></p>\n')

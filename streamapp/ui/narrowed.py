@@ -13,16 +13,22 @@ from multidict import MultiMapping
 from streamapp.resources import Status, TaskResource
 from streamapp.ui.words import status
 
-__all__ = ["FILTERS", "asked", "statuses", "task_names"]
+__all__ = ["FILTERS", "SHOWN", "asked", "listed", "statuses", "task_names"]
 
 FILTERS = ("status", "task")
 PLACE = ("cursor", "limit")
+SHOWN = 50
 
 
 def asked(query: MultiMapping[str]) -> dict[str, str]:
     """What the query says of which jobs and which page, each once; names that are nothing here are left out."""
     said = {name: ",".join(filter(None, query.getall(name, []))) for name in (*FILTERS, *PLACE)}
     return {name: value for name, value in said.items() if value}
+
+
+def listed(query: Mapping[str, str]) -> dict[str, str]:
+    """The query of `GET /v1/jobs` whose answer has exactly the jobs that the page shows: by itself it has fewer."""
+    return {"limit": str(SHOWN), **query}
 
 
 def statuses(query: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from streamapp.tasks.said import OWN_CODE
 from streamapp.ui import files, words
 from streamapp.ui.chosen import DEADLINES, is_option
 from streamapp.ui.marks import marks
-from streamapp.ui.narrowed import FILTERS, statuses, task_names
+from streamapp.ui.narrowed import FILTERS, listed, statuses, task_names
 from streamapp.ui.options import options, shown
 from streamapp.ui.reference import breakable, coded, reference
 
@@ -80,6 +80,7 @@ class Pages:
             most=files.most,
             breakable=breakable,
             coded=coded,
+            listed=listed,
             options=options,
             shown=shown,
             statuses=statuses,

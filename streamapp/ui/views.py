@@ -21,7 +21,7 @@ from streamapp.resources import JobResource, Problem, TaskResource
 from streamapp.store import dead_letters, inbox, reports
 from streamapp.tasks.contract import Step
 from streamapp.ui.chosen import as_fields, is_option
-from streamapp.ui.narrowed import asked
+from streamapp.ui.narrowed import SHOWN, asked, listed
 from streamapp.ui.pages import CONTENT_SECURITY_POLICY, Pages, assets
 from streamapp.ui.picture import HEAD, size_of
 
@@ -33,7 +33,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +132,7 @@ class PageViews:
         self, request: web.Request, problem: Problem | None = None, form: dict[str, str] | None = None
     ) -> web.Response:
         caller, query = caller_of(request), asked(request.query)
-        jobs = await self.listing.page(caller.tenant, query, SHOWN)
+        jobs = await self.listing.page(caller.tenant, listed(query), SHOWN)
         page = self.pages.home(jobs, self._tasks(), await self._unread(request), problem, form, caller, query=query)
         return html(page, problem.status if problem else 200)
 

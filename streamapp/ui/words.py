@@ -34,6 +34,7 @@ ACTIVE = ("queued", "running")
 UNSETTLED = ("pending", "sending")
 BARS = 64
 FULL_BAR = 20  # a lag below this never fills the bar: one message behind is no news
+INSTANT = "less than a second"
 UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 STATUS = {
@@ -80,7 +81,7 @@ def duration(seconds: float) -> str:
     """Seconds in the two largest units that matter: 8 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     whole = max(0, round(seconds))
     if whole < 1:
-        return "less than a second"
+        return INSTANT
     first = next(index for index, (_, unit) in enumerate(UNITS) if whole >= unit)
     name, unit = UNITS[first]
     line = f"{whole // unit} {name}"
@@ -92,7 +93,8 @@ def duration(seconds: float) -> str:
 
 def _roughly(seconds: float) -> str:
     """An estimate claims no seconds once it is longer than a minute."""
-    return duration(seconds if seconds < 60 else 60 * round(seconds / 60))
+    said = duration(seconds if seconds < 60 else 60 * round(seconds / 60))
+    return said if said == INSTANT else f"about {said}"
 
 
 def percent(job: JobResource) -> int | None:
@@ -115,7 +117,7 @@ def progress(job: JobResource) -> str:
         line = "Reading the document"
     else:
         line = f"{count(job.progress.done)} of {count(job.progress.total)} parts · {part} %"
-    return line if job.eta_s is None else f"{line} · about {_roughly(job.eta_s)} left"
+    return line if job.eta_s is None else f"{line} · {_roughly(job.eta_s)} left"
 
 
 def took(job: JobResource) -> str | None:

@@ -1,43 +1,67 @@
-"""A running job's page in a real browser: what there is of its report so far."""
+"""A running job's page in a real browser: what there is of its report so far, with a script and without."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from streamapp.testing.deployment import Deployment
+from streamapp.testing.deployment import Deployment, until
 from tests.e2e.browser import Page
 
 pytestmark = pytest.mark.timeout(300)
 
+LINK = "document.querySelector('main a[href$=\"/partial\"]')"
 WORDS = "one two three four five six"
 SHOWN = "document.querySelector('#so-far .text')?.textContent"
 
 
-@pytest.fixture
-def worker(broker: str, tmp_path: Path) -> Iterator[Deployment]:
+@pytest.fixture(scope="module")
+def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A worker whose task tells of each two words that are through, and waits at the fifth."""
-    (tmp_path / "five").touch()
+    folder = tmp_path_factory.mktemp("so-far")
+    (folder / "five").touch()
     settings = {
         "STREAMAPP_TASKS": "tests.integration.telling_task:Telling",
         "STREAMAPP_ONLY_TASKS": "telling",
         "STREAMAPP_DEFAULT_TASK": "telling",
         "STREAMAPP_DEVICE": "cpu",
         "STREAMAPP_CHUNK_ITEMS": "1",
-        "STEERED": str(tmp_path),
+        "STEERED": str(folder),
     }
-    with Deployment(broker, tmp_path / "home", settings) as running:
+    with Deployment(broker, folder / "home", settings) as running:
         yield running
-        (tmp_path / "five").unlink(missing_ok=True)
+        (folder / "five").unlink(missing_ok=True)
 
 
-async def test_what_there_is_so_far_is_shown(page: Page, worker: Deployment) -> None:
+@pytest.fixture(scope="module")
+def job(worker: Deployment) -> str:
+    """A job that goes no further than that."""
+    return worker.submit({"task": "telling", "text": WORDS})
+
+
+def so_far(worker: Deployment, job: str) -> str | None:
+    """What programs are told that there is."""
+    text: str | None = worker.http.get(f"/v1/jobs/{job}/partial").json().get("text")
+    return text
+
+
+async def test_what_there_is_so_far_is_shown(page: Page, worker: Deployment, job: str) -> None:
     """I expect it without doing anything, and once more when I load the page again while the job does not go on."""
-    job = worker.submit({"task": "telling", "text": WORDS})
-    so_far = f"new Promise(told => setInterval(() => {SHOWN} === 'one two three four' && told(true), 50))"
+    comes = f"new Promise(told => setInterval(() => {SHOWN} === 'one two three four' && told(true), 50))"
     await page.open(f"{worker.url}/jobs/{job}")
-    assert await page.run(so_far)
+    assert await page.run(comes)
     await page.open(f"{worker.url}/jobs/{job}")
-    assert await page.run(so_far)
+    assert await page.run(comes)
+    assert not await page.run(f"{LINK}?.checkVisibility()")  # it is there already
+
+
+async def test_without_a_script_it_is_linked(page: Page, worker: Deployment, job: str) -> None:
+    """I expect a link on the page, and what it leads to to be readable."""
+    await asyncio.to_thread(until, lambda: so_far(worker, job) == "one two three four", 30.0, "four words are through")
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    await page.open(f"{worker.url}/jobs/{job}")
+    assert await page.run(f"{LINK}.checkVisibility() && {LINK}.textContent") == "What there is so far"
+    await page.open(await page.run(f"{LINK}.href"))
+    assert await page.run("document.body.innerText") == "So far\none two three four"

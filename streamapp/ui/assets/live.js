@@ -5,12 +5,15 @@
 (() => {
   const ACTIVE = ["queued", "running"];
   const UNSETTLED = ["pending", "sending"];
+  const INSTANT = "less than a second";
   const SECOND = 1000;
   const SLOWEST = 30 * SECOND;
   const HIDDEN = 30 * SECOND;
   const FOLLOWED = 10 * SECOND; // between polls while events come: only the estimate changes without one
   const find = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  // A page that answers a form stands at the form's address, which cannot be asked again: it says where its list is.
+  const elsewhere = find("[data-page]")?.dataset.page;
   let timer = 0;
   let busy = false;
   let quiet = 0; // polls in a row that brought nothing new, for jobs that only wait for a delivery
@@ -25,7 +28,7 @@
 
   function duration(seconds) {
     const whole = Math.max(0, Math.round(seconds));
-    if (whole < 1) return "less than a second";
+    if (whole < 1) return INSTANT;
     const two = (base, step, large, small) => {
       const part = Math.floor((whole % base) / step);
       return `${Math.floor(whole / base)} ${large}${part ? ` ${part} ${small}` : ""}`;
@@ -35,7 +38,10 @@
     return whole < 86400 ? two(3600, 60, "h", "min") : two(86400, 3600, "d", "h");
   }
 
-  const roughly = (seconds) => duration(seconds < 60 ? seconds : 60 * Math.round(seconds / 60));
+  function roughly(seconds) {
+    const said = duration(seconds < 60 ? seconds : 60 * Math.round(seconds / 60));
+    return said === INSTANT ? said : `about ${said}`;
+  }
 
   function percent(job) {
     const { done, total } = job.progress;
@@ -50,7 +56,7 @@
     } else if (part === null) {
       text = "Reading the document";
     }
-    return job.eta_s === null ? text : `${text} · about ${roughly(job.eta_s)} left`;
+    return job.eta_s === null ? text : `${text} · ${roughly(job.eta_s)} left`;
   }
 
   function showProgress(job, root) {
@@ -66,9 +72,14 @@
     find("[data-line]", box).textContent = line(job);
   }
 
+  function leave() {
+    if (elsewhere) location.assign(elsewhere);
+    else location.reload();
+  }
+
   async function get(url, type) {
     const answer = await fetch(url, { headers: { Accept: type }, signal: AbortSignal.timeout(20 * SECOND) });
-    if ([401, 404].includes(answer.status)) location.reload(); // logged out, or deleted: the server says so better
+    if ([401, 404].includes(answer.status)) leave(); // logged out, or deleted: the server says so better
     if (!answer.ok) throw new Error(`${answer.status}`);
     return type === "application/json" ? answer.json() : answer.text();
   }
@@ -84,7 +95,7 @@
 
   // What was opened, scrolled and focused stays so when parts of the page are replaced.
   async function reload() {
-    const fresh = new DOMParser().parseFromString(await get(location.href, "text/html"), "text/html");
+    const fresh = new DOMParser().parseFromString(await get(elsewhere || location.href, "text/html"), "text/html");
     const open = all("details[open][id]").map((each) => [each.id, find(".scroll", each)?.scrollTop]);
     const focused = document.activeElement;
     const path = pathTo(focused);
@@ -92,7 +103,7 @@
       const other = fresh.getElementById(part.id);
       if (other) part.replaceWith(document.adoptNode(other));
     }
-    document.title = fresh.title;
+    if (!elsewhere) document.title = fresh.title; // what was refused is still refused
     const icon = find("link[rel=icon]");
     if (icon.href !== find("link[rel=icon]", fresh).href) icon.href = find("link[rel=icon]", fresh).getAttribute("href");
     dress();
@@ -148,13 +159,12 @@
 
   const steps = {
     async jobs(root) {
-      const list = await get(root.dataset.url, "application/json");
+      const { items } = await get(root.dataset.url, "application/json"); // those that the page shows, as they are now
       const rows = new Map(all("[data-job]", root).map((row) => [row.dataset.job, row]));
-      const changed = list.items.filter((job) => rows.get(job.id)?.dataset.status !== job.status);
-      list.items.forEach((job) => showProgress(job, rows.get(job.id)));
-      // One that is no longer like what was asked for is not in the list; the page may show more than the list has.
-      const shown = list.next === null ? [...rows.keys()] : [...rows.keys()].slice(0, list.items.length);
-      if (changed.length || shown.join() !== list.items.map((job) => job.id).join()) {
+      const changed = items.filter((job) => rows.get(job.id)?.dataset.status !== job.status);
+      items.forEach((job) => showProgress(job, rows.get(job.id)));
+      // One that is no longer like what was asked for is not among them.
+      if (changed.length || [...rows.keys()].join() !== items.map((job) => job.id).join()) {
         await reload();
         const row = changed.length && find(`[data-job="${CSS.escape(changed[0].id)}"]`);
         if (row) say(`${find(".name", row).textContent}: ${find(".mark", row).textContent}`);

@@ -123,6 +123,7 @@ async def test_the_report_for_people(
         assert text == "All of it."
     if kind == "text/html":
         assert "<h1>A &lt;summary&gt;</h1>" in text
+        assert '<meta name="viewport" content="width=device-width' in text  # or a telephone shows it too small to read
         assert REPORT.html is not None
         assert REPORT.html in text
         assert f'<img src="/v1/jobs/{ID}/plot" alt="a plot">' in text

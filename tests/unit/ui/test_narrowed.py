@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from multidict import MultiDict
 
-from streamapp.resources import JobList
+from streamapp.resources import JobList, Problem
 from streamapp.ui.narrowed import asked
 from streamapp.ui.pages import Pages
 from tests.unit.ui.test_pages import a_job, jobs, tasks
@@ -56,8 +56,24 @@ def test_older_jobs_are_of_the_same_kind() -> None:
     query = {"status": "running", "task": "a&b", "cursor": "one"}
     html = PAGES.home(jobs(a_job(), cursor="two"), tasks(), 0, query=query)
     assert 'href="/?status=running&amp;task=a%26b&amp;cursor=two#jobs"' in html
-    assert 'data-url="/v1/jobs?status=running&amp;task=a%26b&amp;cursor=one"' in html
-    assert 'data-url="/v1/jobs"' in PAGES.home(jobs(a_job()), tasks(), 0)
+    assert 'data-url="/v1/jobs?limit=50&amp;status=running&amp;task=a%26b&amp;cursor=one"' in html
+
+
+def test_what_is_kept_fresh_is_what_is_shown() -> None:
+    """As many jobs as the page has are asked for, also where its address says how many those are."""
+    assert 'data-url="/v1/jobs?limit=50"' in PAGES.home(jobs(a_job()), tasks(), 0)
+    assert 'data-url="/v1/jobs?limit=5"' in PAGES.home(jobs(a_job()), tasks(), 0, query={"limit": "5"})
+
+
+def test_what_answers_a_form_says_where_its_list_is() -> None:
+    """It stands at the form's address, which the script cannot ask; any other page is asked where it stands."""
+    problem = Problem(title="No", status=422, detail="No")
+    refused = PAGES.home(jobs(a_job()), tasks(), 0, problem, {})
+    part = refused.index("data-part", refused.index('id="jobs"'))
+    assert refused.index('data-page="/"') < part  # not in the part itself, which a fresh one replaces
+    narrowed = PAGES.home(jobs(a_job()), tasks(), 0, problem, {}, query={"status": "running", "task": "a&b"})
+    assert 'data-page="/?status=running&amp;task=a%26b"' in narrowed
+    assert "data-page" not in PAGES.home(jobs(a_job()), tasks(), 0)
 
 
 def test_nothing_is_found() -> None:

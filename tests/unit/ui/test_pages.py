@@ -340,6 +340,7 @@ def test_no_reason_is_lost(errors: list[FieldProblem], said: str) -> None:
         ({}, "25 of 100 parts · 25 % · about 2 min left"),
         ({"eta_s": None, "progress": Progress(done=12345, total=99999)}, "12,345 of 99,999 parts · 12 %"),
         ({"eta_s": 8.2}, "25 of 100 parts · 25 % · about 8 s left"),
+        ({"eta_s": 0.3}, "25 of 100 parts · 25 % · less than a second left"),
         ({"eta_s": None, "progress": Progress(done=0, total=0)}, "Reading the document"),
         ({"status": "queued", "position": 1, "eta_s": None}, "Next in line"),
         ({"status": "queued", "position": 1200, "eta_s": 7500.0}, "Number 1,200 in line · about 2 h 5 min left"),
@@ -628,11 +629,30 @@ def test_the_plot_is_not_waited_for() -> None:
     assert "width" not in unknown
 
 
+def test_a_job_that_is_not_done_says_what_becomes_of_it() -> None:
+    """Where it goes, as it was written, and until when it has time; nothing of what was not asked for."""
+    for status in ("queued", "running"):
+        html = PAGES.job(a_job(status=status, email="<mary>@example.org", deadline=NOON), 0)
+        assert "</a>, and goes to <bdi>&lt;mary&gt;@example.org</bdi>." in html
+        assert 'If it is not done by <time datetime="2025-05-12T12:00:00+00:00">' in html
+        plain = PAGES.job(a_job(status=status), 0)
+        assert not [each for each in ("goes to", "it expires", "None") if each in plain]
+
+
 def test_a_partial_report_is_offered_where_there_may_be_one() -> None:
     """A task that makes none leads nowhere."""
     failed = a_job(status="failed")
     assert "/partial" in PAGES.job(failed, 0, partial=True)
     assert "/partial" not in PAGES.job(failed, 0, partial=False)
+
+
+def test_a_job_that_runs_offers_what_there_is_so_far() -> None:
+    """Without a script, which shows it on the page; once there is something, and if its task makes it."""
+    link = f'<noscript><p><a href="/v1/jobs/{a_job().id}/partial">What there is so far</a></p></noscript>'
+    assert link in PAGES.job(a_job(), 0)
+    assert "/partial" not in PAGES.job(a_job(), 0, partial=False)
+    for changes in ({"status": "queued"}, {"status": "succeeded"}, {"progress": Progress(done=0, total=100)}):
+        assert "/partial" not in PAGES.job(a_job(**changes), 0), changes
 
 
 def test_code_in_the_description_is_code() -> None:
