@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from streamapp.doctor.api import check_api
+from streamapp.doctor.ground import Ground
+from streamapp.settings import Settings
 from streamapp.testing.deployment import Deployment, until
 
 DEATHS = 5
@@ -124,7 +128,10 @@ def test_a_raising_predictor(breaking: Deployment) -> None:
 
 @pytest.mark.timeout(240)
 def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
-    """It is started again ever more slowly, the service says how its model worker ends, and later it is back."""
+    """It is started again ever more slowly, the service says how its model worker ends, and later it is back.
+
+    That it kept ending is known to who asks for a while yet.
+    """
     (tmp_path / "broken").touch()
     deployment = Deployment(broker, tmp_path, _settings(tmp_path))
     try:
@@ -140,6 +147,10 @@ def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
         assert re.search(told, answer.json()["detail"])
         (tmp_path / "broken").unlink()
         until(deployment.ready, 60, "the model worker to be back")
+        ground = Ground(Settings.model_validate({"home": tmp_path}), 10.0)
+        ready, warned, *_ = asyncio.run(check_api(ground, str(deployment.http.base_url)))
+        assert (ready.verdict, warned.verdict) == ("ok", "warning")
+        assert re.search(r"0 ended \d+ times within ten minutes .* the last time by SIGABRT", warned.said)
     finally:
         deployment.__exit__()
 
