@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
 from collections import defaultdict
@@ -18,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from streamapp.inference.lifeline import LEASH, LONGEST, READY
-from streamapp.leaving import CONFIGURATION, UNAVAILABLE
+from streamapp.leaving import CONFIGURATION, UNAVAILABLE, how_ended
 from streamapp.retry import delay_s
 
 __all__ = ["Supervisor", "wait_s"]
@@ -171,13 +170,4 @@ def _ended(slot: int, end: _End, times: int, when: str) -> str:
         return f"model worker {slot} {often} before it was ready: {end.said}"
     early = " before it was ready" if end.said is None else ""
     last = ", the last time" if times > 1 else ""
-    return f"model worker {slot} {often}{early}{last} {_how(end.code)}, and its log says why"
-
-
-def _how(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "by SIGKILL, as happens where memory runs out"
-    try:
-        return f"by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"with exit code {code}"
+    return f"model worker {slot} {often}{early}{last} {how_ended(end.code)}, and its log says why"

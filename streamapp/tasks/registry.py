@@ -118,7 +118,7 @@ def _make(label: str, load: Any) -> Task:
             return kind()
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"Task {label} can't be imported: {type(error).__name__}: {error}") from error
     raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
 
