@@ -171,6 +171,15 @@ def test_a_predictor_that_raises_as_it_is_loaded(broker: str, tmp_path: Path) ->
         deployment.__exit__()
 
 
+@pytest.mark.timeout(240)
+def test_a_module_that_brings_a_heavy_library(broker: str, tmp_path: Path) -> None:
+    """The jobs worker says so once, with the module; the model worker, whose log is the same file, does not."""
+    settings = {**_settings(tmp_path), "STREAMAPP_TASKS": "heavy_task:Heavy", "STREAMAPP_ONLY_TASKS": "heavy,echo"}
+    with Deployment(broker, tmp_path, {**settings, "MPLBACKEND": "agg"}) as deployment:
+        said = "the task's module heavy_task brings matplotlib.pyplot into this worker"
+        assert deployment.log.read_text().count(said) == 1
+
+
 def _not_ready(deployment: Deployment) -> str:
     try:
         return deployment.http.get("/readyz").text
