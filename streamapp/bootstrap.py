@@ -207,7 +207,8 @@ def _jobs_app(settings: Settings) -> faust.App:
     api = Api(settings, registry, intake, database, progress, insight, bodies, answers)
     retrying = Retrying(database, blobs, starts.accepted)
     reruns = Reruns(database, intake, retrying, answers)
-    probes = Probes(database, insight, lambda: app.joined, app.member_s, closed, lambda: supervisor.trouble)
+    joined, ends, again = lambda: app.joined, lambda: supervisor.trouble, lambda: supervisor.keep_ending
+    probes = Probes(database, insight, joined, app.member_s, closed, ends, again)
     listing = Listing(database, room)
     pages = PageViews(api, Pages(settings.max_document_bytes, lambda: keyring.required), reruns, listing)
     purging, partial = Purging(database, blobs), Partial(database, workshop)

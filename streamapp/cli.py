@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
-import json
 import sys
-from pathlib import Path
 
 import click
 
@@ -16,10 +13,10 @@ from streamapp.cli_follow import INTERRUPTED
 from streamapp.cli_jobs import audit, jobs
 from streamapp.cli_keys import keys
 from streamapp.cli_operators import dead_letters, deliveries
-from streamapp.cli_params import params_of
 from streamapp.cli_recovery import backup, rewind, with_broker
 from streamapp.cli_send import job, submit
 from streamapp.cli_tenants import tenants
+from streamapp.cli_try import try_task
 from streamapp.cli_values import counted, lasting
 from streamapp.cli_webhooks import listen, webhooks
 from streamapp.errors import ConfigurationError, StreamappError
@@ -104,37 +101,6 @@ def topics(create: bool) -> None:
         partitions = counted(there[spec.name], "partition") if spec.name in there else "missing"
         click.echo(f"{spec.name:<32} {partitions:<14} kept {lasting(spec.retention_ms / 1000)}")
     if len(there) < len(specs(settings, predictors)):
-        sys.exit(FAILED)
-
-
-@click.command(name="try")
-@click.argument("task")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter of the task; repeatable.")
-@click.option("--media-type", metavar="TYPE", help="What FILE is, such as text/plain.  [default: by name and bytes]")
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Where to write the plot, a PNG file.")
-def try_task(task: str, file: Path, params: tuple[str, ...], media_type: str | None, plot: Path | None) -> None:
-    """Run TASK on FILE here and now, and print the report.
-
-    It all happens in this process, without Kafka, a store or a worker: for those who write a task.
-    """
-    from streamapp.trial import run_trial
-
-    faulthandler.enable()  # a crash in native code would end it without a word
-    trial = run_trial(load_settings(), task, file, params_of(params), media_type)
-    report = trial.report
-    click.echo(f"subject: {report.subject}", err=True)
-    click.echo(report.text)
-    if report.data:
-        click.echo(f"data: {', '.join(report.data)} ({len(json.dumps(report.data)):,} bytes of JSON)", err=True)
-    if trial.failed:
-        click.echo(f"{trial.failed} of {trial.items} items failed; the first: {trial.first}", err=True)
-    if plot is not None and report.plot is None:
-        click.echo(f"Task {task} made no plot.", err=True)
-    elif plot is not None and report.plot is not None:
-        plot.write_bytes(report.plot.png)
-        click.echo(f"plot: {plot}", err=True)
-    if trial.failed and trial.failed == trial.items:
         sys.exit(FAILED)
 
 

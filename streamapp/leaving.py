@@ -11,6 +11,7 @@ import asyncio
 import faulthandler
 import logging
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from typing import NoReturn
 
 from streamapp.errors import ConfigurationError, StreamappError
 
-__all__ = ["CONFIGURATION", "SOFTWARE", "UNAVAILABLE", "Deadline", "leave", "leave_because", "pulse"]
+__all__ = ["CONFIGURATION", "SOFTWARE", "UNAVAILABLE", "Deadline", "how_ended", "leave", "leave_because", "pulse"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,16 @@ def leave_because(error: StreamappError) -> NoReturn:
     """Say in one sentence what is wrong, and leave, before Faust's own crash path can commit anything."""
     os.write(STDERR, f"streamapp: {error}\n".encode())  # Faust turns what goes to sys.stderr into log lines
     os._exit(CONFIGURATION if isinstance(error, ConfigurationError) else UNAVAILABLE)
+
+
+def how_ended(code: int) -> str:
+    """How another process left, by its exit code, which is negative for a signal."""
+    if code == -signal.SIGKILL:
+        return "by SIGKILL, as happens where memory runs out"
+    try:
+        return f"by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"with exit code {code}"
 
 
 class Deadline:

@@ -173,6 +173,7 @@ class Readiness(BaseModel):
 
     status: Literal["ready"]
     detail: str = Field("", description="Why no new work is taken, if none is.")
+    warning: str = Field("", description="Which model workers keep ending while another lives, if any do, and how.")
 
 
 class FieldProblem(BaseModel):

@@ -24,6 +24,7 @@ from streamapp.models import Chunk
 from streamapp.settings import Settings
 from streamapp.tasks.contract import Report, Task
 from streamapp.tasks.registry import item_type, load_registry
+from streamapp.tasks.said import OWN_CODE
 
 __all__ = ["Trial", "run_trial"]
 
@@ -53,10 +54,15 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
         raise ConfigurationError(str(from_validation(error, "params", task.params.model_fields))) from error
     here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
     reference = BLOB + file.name if content == posted else inline(content)
-    return asyncio.run(_run(here, task, Assignment(name, checked, reference, kind, len(content))))
+    try:
+        return asyncio.run(_run(here, task, Assignment(name, checked, reference, kind, len(content))))
+    except SystemExit as error:
+        said = "" if error.code is None else repr(error.code)
+        raise TaskFailed(f"{OWN_CODE} called sys.exit({said}): raise an exception instead") from error
 
 
 async def _run(settings: Settings, task: Task, assignment: Assignment) -> Trial:
+    asyncio.get_running_loop().set_exception_handler(_but_exits)
     taskwork.open_desk(settings)
     outcome = taskwork.begin(assignment)
     outcomes: list[dict[str, Any]] = []
@@ -96,6 +102,12 @@ async def _compute(settings: Settings, task: Task, assignment: Assignment, begun
         Row(new.predictor, new.chunk, new.items, json.dumps(done).encode())
         for new, done in zip(begun.chunks, outcomes, strict=True)
     ]
+
+
+def _but_exits(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of a `SystemExit` that ended an engine: it ended the loop as well, and is said there."""
+    if not isinstance(context.get("exception"), SystemExit):
+        loop.default_exception_handler(context)
 
 
 def _hung(reason: str) -> None:

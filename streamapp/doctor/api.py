@@ -12,6 +12,11 @@ from streamapp.doctor.ground import Ground
 
 __all__ = ["check_api"]
 
+ENDING = (
+    "Work waits for those that live. The log of the worker that starts it has its last words; if it does not get "
+    "ready, `streamapp doctor --load` loads its models by itself, and says what fails."
+)
+
 
 async def check_api(ground: Ground, url: str) -> Sequence[Finding]:
     """Ask for its health, its readiness, and something that takes a key."""
@@ -56,9 +61,14 @@ def _ready(url: str, answer: httpx.Response) -> list[Finding]:
                 "It may be starting; else its log and that of its model worker say why.",
             )
         ]
+    found = [ok(f"A worker answers at {url}, and is ready.")]
     if said:
-        return [warning(f"The worker at {url} is ready, but: {said}", "Mend what it names; until then it answers 503.")]
-    return [ok(f"A worker answers at {url}, and is ready.")]
+        found = [
+            warning(f"The worker at {url} is ready, but: {said}", "Mend what it names; until then it answers 503.")
+        ]
+    if ending := _of(answer).get("warning"):
+        found.append(warning(f"Of the model workers that the worker at {url} keeps: {ending}.", ENDING))
+    return found
 
 
 def _known(answer: httpx.Response, key: str) -> list[Finding]:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from streamapp.inference.lifeline import LEASH, LONGEST, READY
-from streamapp.leaving import CONFIGURATION, UNAVAILABLE
+from streamapp.leaving import CONFIGURATION, UNAVAILABLE, how_ended
 from streamapp.retry import delay_s
 
 __all__ = ["Supervisor", "wait_s"]
@@ -25,12 +26,26 @@ logger = logging.getLogger(__name__)
 
 STEADY_S = 30.0  # a child that lived this long starts again at once
 LONGEST_S = 30.0
+LATELY_S = 600.0  # a child that loads for a minute and then dies is steady by the above, and never of use
 # A child that died of its work has loaded its models before, which takes longer than this; and the item that ended it
 # has to end three more before it is given up, while all others wait.
 LONGEST_READY_S = 1.0
 DRAIN_S = 12.0
 NOT_STARTED = 71  # EX_OSERR of sysexits.h
 GIVES_WAY = 10  # niceness: what computes all the time comes after what answers, plans, reduces and delivers
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a child ended: in a row after a short life for the `times`-th time, with `code`, negative for a signal.
+
+    `said` is nothing when it was ready, why it can't be, or None when it said nothing.
+    """
+
+    at: float
+    times: int
+    code: int
+    said: str | None
 
 
 class Supervisor:
@@ -42,12 +57,20 @@ class Supervisor:
         self._refused = refused
         self._tasks: list[asyncio.Task[None]] = []
         self._processes: dict[int, asyncio.subprocess.Process] = {}
-        self._ends: dict[int, str] = {}
+        self._ends: dict[int, list[_End]] = defaultdict(list)
 
     @property
     def trouble(self) -> str | None:
         """How children ended last, in a sentence without its full stop; None when none has. One of them may live."""
-        return "; ".join(self._ends[slot] for slot in sorted(self._ends)) or None
+        lasts = ((slot, ends[-1]) for slot, ends in sorted(self._ends.items()))
+        return "; ".join(_ended(slot, end, end.times, "in a row") for slot, end in lasts) or None
+
+    @property
+    def keep_ending(self) -> str | None:
+        """The same of the children that ended more than once in the last ten minutes; None when there are none."""
+        lately = ((slot, _lately(ends)) for slot, ends in sorted(self._ends.items()))
+        again = [_ended(slot, ends[-1], len(ends), "within ten minutes") for slot, ends in lately if len(ends) > 1]
+        return "; ".join(again) or None
 
     def start(self) -> None:
         """Start the children; returns at once."""
@@ -79,7 +102,7 @@ class Supervisor:
             wait = wait_s(attempt, ready=ready or code == UNAVAILABLE)  # the next one waits for Kafka by itself
             words = "ended" if ready else "ended before it was ready"
             logger.warning("model worker %d %s, with %d; starting again in %.1f s", slot, words, code, wait)
-            self._ends[slot] = _ended(slot, attempt, code, said)
+            self._ends[slot] = [*_lately(self._ends[slot]), _End(time.monotonic(), attempt, code, said)]
             await asyncio.sleep(wait)
 
     async def _live(self, slot: int) -> tuple[int, str | None]:
@@ -134,20 +157,17 @@ def wait_s(attempt: int, *, ready: bool) -> float:
     return 0.0 if attempt == 1 else delay_s(attempt - 1, first_s=0.5, longest_s=LONGEST_READY_S if ready else LONGEST_S)
 
 
-def _ended(slot: int, times: int, code: int, said: str | None) -> str:
-    """How it ended: `times` in a row after a short life, the last time with `code`, which is negative for a signal."""
-    often = f"ended {times} times in a row" if times > 1 else "ended"
-    if said:
-        return f"model worker {slot} {often} before it was ready: {said}"
-    early = " before it was ready" if said is None else ""
+def _lately(ends: list[_End]) -> list[_End]:
+    """Those of the last ten minutes."""
+    since = time.monotonic() - LATELY_S
+    return [end for end in ends if end.at > since]
+
+
+def _ended(slot: int, end: _End, times: int, when: str) -> str:
+    """How often it ended, and how the last time."""
+    often = f"ended {times} times {when}" if times > 1 else "ended"
+    if end.said:
+        return f"model worker {slot} {often} before it was ready: {end.said}"
+    early = " before it was ready" if end.said is None else ""
     last = ", the last time" if times > 1 else ""
-    return f"model worker {slot} {often}{early}{last} {_how(code)}, and its log says why"
-
-
-def _how(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "by SIGKILL, as happens where memory runs out"
-    try:
-        return f"by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"with exit code {code}"
+    return f"model worker {slot} {often}{early}{last} {how_ended(end.code)}, and its log says why"

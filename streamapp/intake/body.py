@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 from streamapp.identity import new_job_id
@@ -17,13 +16,12 @@ from streamapp.intake.fields import UNNAMED, from_query, refuse_query, with_docu
 from streamapp.intake.form import nothing_else, read_form
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import Pace, read_whole
+from streamapp.intake.packed import check_encoding, parsed
 from streamapp.intake.refusal import Refused
 from streamapp.intake.submission import Submission, parse_submission
 from streamapp.intake.upload import Upload, Uploads
 
-__all__ = ["Bodies", "Posted", "check_encoding", "parsed"]
-
-ENCODINGS = ("identity", "gzip", "deflate")
+__all__ = ["Bodies", "Posted"]
 
 
 @dataclass(slots=True)
@@ -136,24 +134,3 @@ class Bodies:
         await upload.end()
         with_document(fields, upload, request.headers.get("Content-Type", UNNAMED), fields.get("name"))
         return fields
-
-
-def parsed(body: bytes, packed: bool, parse: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
-    """The fields in a body. Raises `Refused`, which says so where half of a compressed one may be the reason."""
-    try:
-        return parse(body)
-    except Refused as error:
-        if not packed or error.problem.status != HTTPStatus.BAD_REQUEST:
-            raise
-        detail = f"{error.problem.detail} That is what came of decompressing the body: was it compressed, and whole?"
-        raise Refused(400, detail, field="body") from error
-
-
-def check_encoding(request: Asked) -> bool:
-    """Whether the body was compressed. An encoding that was not undone is refused: it would be taken for content."""
-    encoding = request.headers.get("Content-Encoding", "identity").lower()
-    if encoding not in ENCODINGS:
-        raise Refused(
-            415, f"Send the body as it is, or in gzip or deflate, not in {encoding}.", field="Content-Encoding"
-        )
-    return encoding != "identity"

@@ -12,11 +12,9 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 
 from streamapp.intake.caller import Caller, caller_of
-from streamapp.intake.handling import LONGEST_PAGE, WRONG, as_json, cursor_of, limit_of, number_of
-from streamapp.intake.jsontext import parse_object
+from streamapp.intake.handling import LONGEST_PAGE, WRONG, as_json, cursor_of, limit_of, number_of, read_object
 from streamapp.intake.listing import JobFilter, parse_filter
 from streamapp.intake.operation import JSON, Answer, operation
-from streamapp.intake.pace import read_whole
 from streamapp.intake.query import PageQuery
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
@@ -111,7 +109,7 @@ class Bulk:
     async def _do(
         self, request: web.Request, usual: tuple[str, ...], possible: tuple[str, ...], work: Work
     ) -> web.Response:
-        caller, fields = _admin(request), parse_object(await read_whole(request))
+        caller, fields = _admin(request), await read_object(request)
         dry_run, limit, after = _how(fields)
         wanted = parse_filter(fields, BESIDE).wanted()
         _check(wanted, possible)

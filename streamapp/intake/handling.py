@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from streamapp.intake.jsontext import parse_object
 from streamapp.intake.pace import read_whole
+from streamapp.intake.packed import check_encoding, parsed
 from streamapp.intake.refusal import Refused
 from streamapp.store.cursor import Cursor, unpack
 
@@ -27,13 +28,14 @@ __all__ = [
     "no_such",
     "number_of",
     "optional_object",
+    "read_object",
     "uuid_of",
 ]
 
 PAGE, LONGEST_PAGE = 20, 100
 LARGEST = 2**31 - 1  # of ids that are numbers: PostgreSQL refuses a statement with more, where SQLite finds nothing
 NO_SUCH = {404: "There is none with this id."}
-WRONG = {415: "Its content type is not taken.", 422: "Something in it is wrong; `errors` names what."}
+WRONG = {415: "Its content type or encoding is not taken.", 422: "Something in it is wrong; `errors` names what."}
 
 
 def as_json(resource: BaseModel, status: int = 200) -> web.Response:
@@ -72,8 +74,14 @@ def number_of(text: str) -> int | None:
 
 async def optional_object(request: web.Request) -> dict[str, Any]:
     """The body, a JSON object; without one it is empty. Raises `Refused`."""
-    raw = await read_whole(request)
-    return parse_object(raw) if raw else {}
+    packed, raw = check_encoding(request), await read_whole(request)
+    return parsed(raw, packed, parse_object) if raw else {}
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body, a JSON object. Raises `Refused`."""
+    packed = check_encoding(request)
+    return parsed(await read_whole(request), packed, parse_object)
 
 
 def limit_of(query: Mapping[str, str], size: int) -> int:

@@ -41,6 +41,7 @@ PATH = {404: "There is no such thing."}
 LETTER = {**PATH, 409: "It is not open."}
 SETTLED = {**PATH, 409: "It is not parked."}
 FILTERED = {422: "A filter is wrong; `errors` names it."}
+SIFTED = {**FILTERED, 415: "Its content encoding is not taken."}
 
 
 class LetterQuery(Query):
@@ -116,7 +117,7 @@ class Operators:
         "Redrive all that match",
         {200: Answer("How many.", Redriven)},
         bodies={JSON: LetterQuery},
-        problems=FILTERED,
+        problems=SIFTED,
     )
     async def redrive_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/redrive: all that match the body's filter."""
@@ -130,7 +131,7 @@ class Operators:
         "Discard all that match",
         {200: Answer("How many.", Discarded)},
         bodies={JSON: LetterQuery},
-        problems=FILTERED,
+        problems=SIFTED,
     )
     async def discard_letters(self, request: web.Request) -> web.Response:
         """POST /v1/dead-letters/discard: all that match the body's filter."""

@@ -25,8 +25,8 @@ class Probes:
     """The handlers, and what they call.
 
     `joined` says whether this worker is in its consumer group, `member_s` how many seconds ago it first joined,
-    `closed` why no new work is taken now, or None, and `trouble` how the model workers that it keeps ended last, or
-    None.
+    `closed` why no new work is taken now, or None, `trouble` how the model workers that it keeps ended last, or
+    None, and `keep_ending` the same of those that ended more than once lately.
     """
 
     database: Database
@@ -35,6 +35,7 @@ class Probes:
     member_s: Callable[[], float]
     closed: Callable[[], str | None] = lambda: None
     trouble: Callable[[], str | None] = lambda: None
+    keep_ending: Callable[[], str | None] = lambda: None
 
     @operation("Whether this process answers", {200: Answer("It does.", Health)})
     async def health(self, request: web.Request) -> web.Response:
@@ -45,7 +46,8 @@ class Probes:
     async def ready(self, request: web.Request) -> web.Response:
         """GET /readyz: this worker is in its consumer group, and a model worker lives.
 
-        Work that is refused does not make it unready: a balancer must go on sending what reads.
+        Work that is refused does not make it unready: a balancer must go on sending what reads. Nor does a model
+        worker that keeps ending while another lives.
         """
         waits = []
         if not self.joined():
@@ -57,8 +59,9 @@ class Probes:
             waits.append(self.trouble() or "no model worker has been heard of yet")
         if waits:
             raise Refused(503, f"Not ready: {', and '.join(waits)}.", retry_after_s=2)
-        closed = self.closed()
-        return web.json_response({"status": "ready", **({"detail": f"No new work: {closed}"} if closed else {})})
+        closed, ending = self.closed(), self.keep_ending()
+        said = {**({"detail": f"No new work: {closed}"} if closed else {}), **({"warning": ending} if ending else {})}
+        return web.json_response({"status": "ready", **said})
 
     @operation("Figures for Prometheus", {200: Answer("Text.", {"type": "string"}, media_type="text/plain")})
     async def metrics(self, request: web.Request) -> web.Response:

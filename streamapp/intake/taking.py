@@ -9,11 +9,12 @@ from aiohttp import web
 
 from streamapp.intake.answers import Answers
 from streamapp.intake.asked import Asked
-from streamapp.intake.body import Bodies, check_encoding, parsed
+from streamapp.intake.body import Bodies
 from streamapp.intake.caller import caller_of
 from streamapp.intake.handling import known, no_such, uuid_of
 from streamapp.intake.jsontext import parse_any_object
 from streamapp.intake.legacy import ANSWER
+from streamapp.intake.packed import check_encoding, parsed
 from streamapp.intake.refusal import Refused
 from streamapp.intake.service import Intake
 from streamapp.intake.submission import Submission

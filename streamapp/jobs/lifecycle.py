@@ -17,6 +17,7 @@ from streamapp.jobs.workshop import Workshop
 from streamapp.settings import Settings
 from streamapp.store.database import Database
 from streamapp.store.migrate import migrate
+from streamapp.tasks.heavy import warn_of
 from streamapp.tasks.registry import Registry
 from streamapp.topics import provision
 
@@ -78,6 +79,7 @@ class JobsWorker:
         if self.first is not None:
             await self.first()
         self._model_workers.start()
+        warn_of(self._registry.brought)
         await asyncio.to_thread(migrate, self._database)
         if self.ready is not None:
             await self.ready()

@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -19,6 +19,7 @@ from streamapp.errors import ConfigurationError
 from streamapp.tasks.complete import check_predictor, check_step, check_task
 from streamapp.tasks.contract import Predictor, Step, Task
 from streamapp.tasks.fitting import check_fits, check_types
+from streamapp.tasks.heavy import heavy_here
 from streamapp.tasks.typed import type_argument
 
 __all__ = ["GROUP", "Registry", "load_registry"]
@@ -28,9 +29,13 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 class Registry(Mapping[str, Task]):
-    """The tasks by name, checked once when they are loaded so that a mistake is said at start."""
+    """The tasks by name, checked once when they are loaded so that a mistake is said at start.
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    `brought` has the heavy libraries that came with them, by the module of the task that was the first to import them.
+    """
+
+    def __init__(self, tasks: Iterable[Task], brought: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.brought = brought or {}
         self._tasks: dict[str, Task] = {}
         self.predictors: dict[str, type[Predictor[Any, Any, Any]]] = {}
         for task in tasks:
@@ -96,8 +101,9 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = (), default
     not imported.
     """
     points = entry_points(group=GROUP)
-    loaded = [_make(point.name, point.load) for point in points if not only or point.name in only]
-    loaded.extend(_make(path, lambda path=path: _import(path)) for path in named)
+    brought: dict[str, list[str]] = {}
+    loaded = [_made(point.name, point.load, brought) for point in points if not only or point.name in only]
+    loaded.extend(_made(path, lambda path=path: _import(path), brought) for path in named)
     names = {*points.names, *(getattr(task, "name", "") for task in loaded)}  # it may lack one
     loaded = [task for task in loaded if not only or getattr(task, "name", "") in only]
     if missing := sorted(set(only) - {task.name for task in loaded}):
@@ -108,7 +114,15 @@ def load_registry(named: Iterable[str] = (), only: Collection[str] = (), default
     if default and default not in {task.name for task in loaded}:
         there = ", ".join(sorted(task.name for task in loaded))
         raise ConfigurationError(f"STREAMAPP_DEFAULT_TASK is {default}, and no such task is here; there are {there}.")
-    return Registry(loaded)
+    return Registry(loaded, brought)
+
+
+def _made(label: str, load: Any, brought: dict[str, list[str]]) -> Task:
+    before = heavy_here()
+    task = _make(label, load)
+    if came := sorted(heavy_here() - before):
+        brought[type(task).__module__] = came
+    return task
 
 
 def _make(label: str, load: Any) -> Task:
@@ -118,7 +132,7 @@ def _make(label: str, load: Any) -> Task:
             return kind()
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"Task {label} can't be imported: {type(error).__name__}: {error}") from error
     raise ConfigurationError(f"Task {label} is no subclass of streamapp.tasks.Task.")
 

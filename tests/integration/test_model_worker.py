@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from streamapp.doctor.api import check_api
+from streamapp.doctor.ground import Ground
+from streamapp.settings import Settings
 from streamapp.testing.deployment import Deployment, until
 
 DEATHS = 5
@@ -124,7 +128,10 @@ def test_a_raising_predictor(breaking: Deployment) -> None:
 
 @pytest.mark.timeout(240)
 def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
-    """It is started again ever more slowly, the service says how its model worker ends, and later it is back."""
+    """It is started again ever more slowly, the service says how its model worker ends, and later it is back.
+
+    That it kept ending is known to who asks for a while yet.
+    """
     (tmp_path / "broken").touch()
     deployment = Deployment(broker, tmp_path, _settings(tmp_path))
     try:
@@ -140,6 +147,10 @@ def test_a_worker_that_can_t_load(broker: str, tmp_path: Path) -> None:
         assert re.search(told, answer.json()["detail"])
         (tmp_path / "broken").unlink()
         until(deployment.ready, 60, "the model worker to be back")
+        ground = Ground(Settings.model_validate({"home": tmp_path}), 10.0)
+        ready, warned, *_ = asyncio.run(check_api(ground, str(deployment.http.base_url)))
+        assert (ready.verdict, warned.verdict) == ("ok", "warning")
+        assert re.search(r"0 ended \d+ times within ten minutes .* the last time by SIGABRT", warned.said)
     finally:
         deployment.__exit__()
 
@@ -158,6 +169,15 @@ def test_a_predictor_that_raises_as_it_is_loaded(broker: str, tmp_path: Path) ->
         until(deployment.ready, 60, "the model worker to be back")
     finally:
         deployment.__exit__()
+
+
+@pytest.mark.timeout(240)
+def test_a_module_that_brings_a_heavy_library(broker: str, tmp_path: Path) -> None:
+    """The jobs worker says so once, with the module; the model worker, whose log is the same file, does not."""
+    settings = {**_settings(tmp_path), "STREAMAPP_TASKS": "heavy_task:Heavy", "STREAMAPP_ONLY_TASKS": "heavy,echo"}
+    with Deployment(broker, tmp_path, {**settings, "MPLBACKEND": "agg"}) as deployment:
+        said = "the task's module heavy_task brings matplotlib.pyplot into this worker"
+        assert deployment.log.read_text().count(said) == 1
 
 
 def _not_ready(deployment: Deployment) -> str:

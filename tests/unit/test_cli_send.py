@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from click.testing import CliRunner, Result
 from streamapp import cli_send
 from streamapp.cli import cli
 from streamapp.client import Client
-from streamapp.errors import ConfigurationError
 from streamapp.intake.submission import HIGHEST_PRIORITY, LOWEST_PRIORITY, parse_submission
 from tests.unit.client.test_calls import form_of
 from tests.unit.client.world import ID, JOB, URL
@@ -189,21 +187,6 @@ def test_standard_input_that_cannot_be_kept(shell: str) -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("streamapp: Standard input can't be read and kept till it is sent: ")
     assert ran.stderr.count("\n") == 1
-
-
-def test_a_parameter_that_the_task_has_not(book: str) -> None:
-    """I expect `try` to say which there are."""
-    ran = CliRunner().invoke(cli, ["try", "echo", book, "--param", "size=3"])
-    assert isinstance(ran.exception, ConfigurationError)
-    assert str(ran.exception) == "params.size: there is no such field; there are chunk"
-
-
-def test_what_a_trial_shows(book: str) -> None:
-    """I expect the report's text for a program to read, and beside it the subject, and what is in its data."""
-    ran = CliRunner().invoke(cli, ["try", "echo", book])
-    text = Path(book).read_text("utf-8")
-    assert ran.stdout == f"{text}\n"
-    assert re.fullmatch(r"subject: Echo of .+\ndata: characters, items \(\d+ bytes of JSON\)\n", ran.stderr)
 
 
 def test_no_such_file(api: Api) -> None:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import httpx
 import pytest
 
-from streamapp.doctor import broker, clock, configuration, disk, groups, keys, store, topics, versions
+from streamapp.doctor import api, broker, clock, configuration, disk, groups, keys, store, topics, versions
 from streamapp.doctor.finding import Finding
 from streamapp.doctor.groups import Group, behind
 from streamapp.doctor.topics import Topic
 from streamapp.jobs.offsets import Progress
 from streamapp.kafka.access import Kafka
+from streamapp.resources import Readiness
 from streamapp.settings import Settings
 from streamapp.settings_values import MiB
 from streamapp.topics import DAY_MS, TopicSpec
@@ -201,6 +203,23 @@ def test_keys_that_nobody_can_use() -> None:
     """I expect keys that were all revoked or have expired to be a problem: they are asked for, and nobody has one."""
     found = keys.judged(_settings(), any_keys=True, usable=False)
     assert (found.verdict, "revoked or has expired" in found.said) == ("problem", True)
+
+
+@pytest.mark.parametrize(
+    ("says", "verdicts"),
+    [
+        (Readiness(status="ready"), ["ok"]),
+        (Readiness(status="ready", detail="No new work: the disk is full"), ["warning"]),
+        (Readiness(status="ready", warning="model worker 1 ended 3 times"), ["ok", "warning"]),
+        (Readiness(status="ready", detail="No new work", warning="model worker 1 ended 3 times"), ["warning"] * 2),
+    ],
+)
+def test_a_worker_that_is_ready(says: Readiness, verdicts: list[str]) -> None:
+    """I expect what it says beside that, and what to do, also where a model worker lives and another keeps ending."""
+    found = api._ready("http://worker", httpx.Response(200, json=says.model_dump()))
+    assert _verdicts(found) == verdicts
+    assert all(each.advice for each in found if each.verdict == "warning")
+    assert says.warning in found[-1].said
 
 
 def test_packages() -> None:

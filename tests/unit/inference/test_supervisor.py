@@ -68,7 +68,7 @@ async def test_what_it_says_of_children_that_keep_ending(faust: Path, text: str,
         faust.write_text, f"import os\nfrom streamapp.inference.lifeline import say_ready, say_why\n{text}\n"
     )
     supervisor = Supervisor(1, "info", lambda: None)
-    assert supervisor.trouble is None
+    assert (supervisor.trouble, supervisor.keep_ending) == (None, None)
     supervisor.start()
     try:
         async with asyncio.timeout(60):
@@ -77,6 +77,24 @@ async def test_what_it_says_of_children_that_keep_ending(faust: Path, text: str,
     finally:
         await supervisor.stop()
     assert says in (supervisor.trouble or "")
+    assert says.replace("in a row", "within ten minutes") in (supervisor.keep_ending or "")
+
+
+async def test_a_child_that_ends_after_a_while_keeps_ending(faust: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect it to be among those that keep ending though none of its lives was short, and not for ever."""
+    monkeypatch.setattr("streamapp.inference.supervisor.STEADY_S", 0.0)
+    await asyncio.to_thread(faust.write_text, "import os\nos._exit(3)\n")
+    supervisor = Supervisor(1, "info", lambda: None)
+    supervisor.start()
+    try:
+        async with asyncio.timeout(60):
+            while not (supervisor.keep_ending or "").startswith("model worker 0 ended 3 times within ten minutes"):
+                assert "times" not in (supervisor.trouble or "")
+                await asyncio.sleep(0.02)
+    finally:
+        await supervisor.stop()
+    monkeypatch.setattr("streamapp.inference.supervisor.LATELY_S", 0.0)
+    assert supervisor.keep_ending is None
 
 
 async def test_a_grandchild_holds_up_nothing(faust: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from streamapp.intake.probes import Probes
 from streamapp.intake.refusal import Refused
 from streamapp.jobs.insight import Insight
 from streamapp.models import WorkerBeat
+from streamapp.resources import Readiness
 from streamapp.store import workers
 from streamapp.store.database import Database
 
@@ -41,3 +43,12 @@ async def test_one_of_a_life_before(database: Database, member_s: float) -> None
     heard(database)
     with pytest.raises(Refused, match="no model worker has been heard of yet"):
         await probes(database, member_s).ready(NOBODY)
+
+
+@pytest.mark.parametrize("ending", [None, "model worker 1 ended 3 times within ten minutes by SIGKILL"])
+async def test_one_that_keeps_ending_beside_one_that_lives(database: Database, ending: str | None) -> None:
+    """I expect the worker to be ready, and to say which keep ending."""
+    heard(database)
+    answer = await replace(probes(database, 60.0), keep_ending=lambda: ending).ready(NOBODY)
+    assert isinstance(answer.body, bytes)
+    assert Readiness.model_validate_json(answer.body) == Readiness(status="ready", warning=ending or "")
