@@ -174,6 +174,9 @@ class Attacks:
             for _ in range(BURST):
                 self._load.post("burst", "echo")
             await self.mail("slow", 4.0)
+        elif name == "begin_step":  # by itself only beside others: credits are just being given
+            for _ in range(BURST):
+                self._load.post("burst", "echo")
         elif name == "put_back":
             for _ in range(CROWD):
                 self._load.post("plain", "excerpt")

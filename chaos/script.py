@@ -38,7 +38,7 @@ SHORT = (
 SHORT_POINTS = (
     "blob.after",
     "store.after.jobs_published",
-    "store.before.begin_step",
+    "store.before._begin_and_take_off",
     "store.after.keep_result",
     "store.after._finish",
     "store.before._notify",
