@@ -1,49 +1,36 @@
-"""What both Faust apps share: the options that keep Faust from losing messages, and a lifecycle.
-
-The options follow from what Faust's source does; docs/adr/0003 says which and why.
-"""
+"""What both Faust apps share: a lifecycle, which ends in bounded time and never by Faust's own crash path."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import faust
 from faust.app.base import BootStrategy
 from faust.auth import Credentials
-from faust.types import TopicT
 
 from streamapp import membership, sharing
-from streamapp.begun import Begun
 from streamapp.consumer import PromptConsumer
+from streamapp.early import Early
 from streamapp.errors import ConfigurationError, Transient
 from streamapp.flow import Flow
 from streamapp.kafka.access import Kafka
 from streamapp.leaving import SOFTWARE, Deadline, leave, leave_because, pulse
-from streamapp.models import Record
-from streamapp.process import BoundedWorker
 from streamapp.repeats import say_once_in_a_while
-from streamapp.sending import send_acked
-from streamapp.settings import Settings
-from streamapp.slots import instance_id, reading
-from streamapp.wire import StrictSchema
+from streamapp.slots import reading
 
 __all__ = [
     "STAND_STILL_S",
     "LifecycleApp",
     "Parts",
     "WithoutWeb",
-    "faust_options",
-    "sender",
-    "topic",
 ]
 
 logger = logging.getLogger(__name__)
 
-MiB = 1024 * 1024
 # a model worker drains (8) and stops well before its supervisor kills it (12); then the jobs worker stops, and ends
 # by force (18) while whoever runs it still waits (20 and more)
 DRAIN_S = 8.0
@@ -93,7 +80,7 @@ class LifecycleApp(faust.App):
 
     parts: Parts
     flows: Sequence[Flow] = ()
-    begun: Sequence[Begun[Any]] = ()
+    begun: Sequence[Early[Any]] = ()
     watch: Callable[[], Coroutine[Any, Any, None]] | None = None
     stand_still_s = 0.0
 
@@ -200,47 +187,6 @@ class LifecycleApp(faust.App):
         return f"stopping took more than {STOP_S:.0f} s; handed back: {', '.join(left) or 'nothing'}"
 
 
-def faust_options(settings: Settings, role: str) -> Mapping[str, Any]:
-    """The options of both apps; `role` tells their static members apart (KIP-345)."""
-    return {
-        "Worker": BoundedWorker,
-        "kafka": Kafka.of(settings),
-        "processing_guarantee": "at_least_once",
-        "topic_partitions": settings.topic_partitions,
-        "topic_replication_factor": settings.topic_replicas,
-        "topic_allow_declare": False,  # streamapp.topics provisions them all
-        "topic_disable_leader": True,
-        "store": "memory://",
-        "datadir": str(settings.home / "faust"),
-        "consumer_group_instance_id": instance_id(settings.home / "slots", role),
-        "broker_client_id": membership.client_id(),
-        "consumer_auto_offset_reset": "earliest",
-        "consumer_max_fetch_size": 8 * MiB,
-        "producer_max_request_size": 8 * MiB,
-        "producer_request_timeout": 30.0,
-        "producer_acks": -1,
-        "broker_session_timeout": 10.0,
-        "broker_heartbeat_interval": 2.0,
-        # what is done and not committed is done again after a crash, and a chunk's work costs more than a commit
-        "broker_commit_interval": 0.2 if role == "inference" else 1.0,
-        "broker_request_timeout": 30.0,
-        "stream_buffer_maxsize": 256,
-        "stream_wait_empty": True,
-        "web_bind": settings.web_host,
-        "web_port": settings.web_port,
-        "web_host": settings.web_host,
-        "web_in_thread": False,
-        "web_tables_enabled": False,
-        "web_router_enabled": False,
-        "web_stats_enabled": False,
-        "web_graph_enabled": False,
-        "web_metrics_enabled": False,
-        "web_application_options": {"client_max_size": settings.max_body_bytes},
-        "autodiscover": False,
-        "logging_config": None,
-    }
-
-
 def _credentials(kafka: Kafka) -> Credentials | None:
     """The same as Faust has it, for its producer and its consumers."""
     if kafka.mechanism:
@@ -251,17 +197,3 @@ def _credentials(kafka: Kafka) -> Credentials | None:
             ssl_context=kafka.context,
         )
     return faust.SSLCredentials(kafka.context) if kafka.context else None
-
-
-def topic(app: faust.App, name: str, record: type[Record]) -> TopicT:
-    """A topic of one Record type, decoded strictly."""
-    return app.topic(name, schema=StrictSchema(value_type=record, key_type=bytes))
-
-
-def sender(to: TopicT) -> Callable[[Record], Awaitable[None]]:
-    """A function that sends one Record and returns with the broker's ack."""
-
-    async def send(record: Record) -> None:
-        await send_acked(to, [record])
-
-    return send

@@ -11,7 +11,7 @@ import faust
 
 from streamapp import agents, web
 from streamapp.allocator import give_back
-from streamapp.apps import STAND_STILL_S, LifecycleApp, faust_options, topic
+from streamapp.apps import STAND_STILL_S, LifecycleApp
 from streamapp.delivery.dial import Names
 from streamapp.delivery.mail import SmtpMail
 from streamapp.delivery.post import Poster
@@ -67,6 +67,7 @@ from streamapp.jobs.retrying import Retrying
 from streamapp.jobs.sweep import Sweeper
 from streamapp.jobs.workshop import TIMEOUT_S, Workshop
 from streamapp.models import Cancel, Chunk, ChunkResult, DeadLetter, Delivery, Job, WorkerBeat
+from streamapp.options import faust_options, topic
 from streamapp.process import build_or_leave, leave_misconfigured
 from streamapp.sending import DeadLetterBox, raw_sender
 from streamapp.settings import Settings

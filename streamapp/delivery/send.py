@@ -15,11 +15,11 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection
 
 from streamapp import faults
-from streamapp.begun import Begun
 from streamapp.delivery.compose import compose
 from streamapp.delivery.lanes import Lanes, Turn, domain_of
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailServer, MailUnavailable
 from streamapp.delivery.notice import notice
+from streamapp.early import Early
 from streamapp.errors import Permanent, StoreUnavailable, Transient
 from streamapp.models import Delivery
 from streamapp.retry import Backoff, delay_s
@@ -50,7 +50,7 @@ class Mailer:
         self._lease_s = settings.mail_timeout_s + LEASE_MARGIN_S
         self._lanes = Lanes(settings.mail_concurrency, settings.mail_timeout_s)
         self._in_hand: set[str] = set()
-        self.begun: Begun[str] = Begun("e-mail")
+        self.begun: Early[str] = Early("e-mail")
         self._recipients: dict[str, str] = {}
 
     def expect(self, due: Iterable[Due]) -> None:

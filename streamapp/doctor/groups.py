@@ -17,7 +17,7 @@ from streamapp.topics import describe
 
 __all__ = ["Group", "behind", "check_groups", "judged"]
 
-COMMITTED_S = 2.0  # workers commit what is done within a second of it (`streamapp.apps`)
+COMMITTED_S = 2.0  # workers commit what is done within a second of it (`streamapp.options`)
 
 OFFSETS = "__consumer_offsets"  # Kafka makes it when somebody asks for a group for the first time
 JOINING = ("PreparingRebalance", "CompletingRebalance")

@@ -10,11 +10,12 @@ from contextlib import suppress
 import faust
 
 from streamapp import agents
-from streamapp.apps import LifecycleApp, WithoutWeb, faust_options, sender, topic
+from streamapp.apps import LifecycleApp, WithoutWeb
 from streamapp.inference.lifeline import hold_leash
 from streamapp.inference.quarantine import Quarantine
 from streamapp.inference.worker import ModelWorker
 from streamapp.models import Chunk, ChunkResult, DeadLetter, Record, WorkerBeat
+from streamapp.options import faust_options, sender, topic
 from streamapp.process import build_or_leave
 from streamapp.sending import DeadLetterBox
 from streamapp.settings import Settings

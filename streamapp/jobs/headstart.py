@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from streamapp.begun import Begun
 from streamapp.documents.claim import INLINE_BYTES
+from streamapp.early import Early
 from streamapp.identity import Run
 from streamapp.jobs.publish import run_of
 from streamapp.jobs.together import both
@@ -44,7 +44,7 @@ class HeadStart:
     """
 
     def __init__(self, publisher: Publishes, planner: Plans, mine: Callable[[], Sequence[int]]) -> None:
-        self.begun: Begun[Run] = Begun("job")
+        self.begun: Early[Run] = Early("job")
         self._publisher = publisher
         self._planner = planner
         self._mine = mine

@@ -11,6 +11,7 @@ import pytest
 from streamapp.testing.deployment import Deployment
 from streamapp.testing.keys import make_key
 from tests.e2e.browser import Page
+from tests.e2e.held import held
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -22,17 +23,8 @@ REFUSED = "performance.getEntriesByType('resource').filter(each => each.response
 def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A worker whose task waits at the word "stay"."""
     folder = tmp_path_factory.mktemp("live")
-    (folder / "stay").touch()
-    settings = {
-        "STREAMAPP_TASKS": "tests.integration.steered_task:Steered",
-        "STREAMAPP_ONLY_TASKS": "steered",
-        "STREAMAPP_DEFAULT_TASK": "steered",
-        "STREAMAPP_DEVICE": "cpu",
-        "STEERED": str(folder),
-    }
-    with Deployment(broker, folder / "home", settings) as running:
+    with held(broker, folder, "steered_task:Steered", "stay") as running:
         yield running
-        (folder / "stay").unlink(missing_ok=True)
 
 
 def some_job(worker: Deployment, name: str) -> str:

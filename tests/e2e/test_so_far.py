@@ -9,6 +9,7 @@ import pytest
 
 from streamapp.testing.deployment import Deployment, until
 from tests.e2e.browser import Page
+from tests.e2e.held import held
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -21,18 +22,8 @@ SHOWN = "document.querySelector('#so-far .text')?.textContent"
 def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A worker whose task tells of each two words that are through, and waits at the fifth."""
     folder = tmp_path_factory.mktemp("so-far")
-    (folder / "five").touch()
-    settings = {
-        "STREAMAPP_TASKS": "tests.integration.telling_task:Telling",
-        "STREAMAPP_ONLY_TASKS": "telling",
-        "STREAMAPP_DEFAULT_TASK": "telling",
-        "STREAMAPP_DEVICE": "cpu",
-        "STREAMAPP_CHUNK_ITEMS": "1",
-        "STEERED": str(folder),
-    }
-    with Deployment(broker, folder / "home", settings) as running:
+    with held(broker, folder, "telling_task:Telling", "five", STREAMAPP_CHUNK_ITEMS="1") as running:
         yield running
-        (folder / "five").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")

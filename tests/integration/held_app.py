@@ -14,8 +14,9 @@ from typing import Any
 from faust.types import EventT
 
 from streamapp import agents
-from streamapp.apps import LifecycleApp, WithoutWeb, faust_options, topic
+from streamapp.apps import LifecycleApp, WithoutWeb
 from streamapp.models import Delivery
+from streamapp.options import faust_options, topic
 from streamapp.settings import load_settings
 from streamapp.topics import TopicSpec, _create
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from streamapp import begun
+from streamapp import early
 from streamapp.documents.claim import INLINE_BYTES
 from streamapp.errors import BadDocument, StoreUnavailable
 from streamapp.identity import Run
@@ -114,7 +114,7 @@ async def test_a_worker_that_takes_no_messages_begins_nothing(database: Database
 
 async def test_what_comes_when_enough_is_under_way(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect it to be published for whoever has time."""
-    monkeypatch.setattr(begun, "AT_ONCE", 2)
+    monkeypatch.setattr(early, "AT_ONCE", 2)
     here = Beginning(database, Begun(0, some_chunks(1)))
     here.way.workshop.gate.clear()
     runs = [reserved(database) for _ in range(3)]

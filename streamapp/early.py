@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-__all__ = ["Begun"]
+__all__ = ["Early"]
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ REMEMBERED = 1000  # whose messages have not come yet, or went to other workers
 Key = TypeVar("Key", bound=Hashable)
 
 
-class Begun(Generic[Key]):
+class Early(Generic[Key]):
     """Work by what it is done on. Its answer says whether that is over for good, so that no message changes it."""
 
     def __init__(self, what: str) -> None:

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from streamapp import begun
-from streamapp.begun import Begun
+from streamapp import early
+from streamapp.early import Early
 
 
 class Work:
@@ -30,7 +30,7 @@ class Work:
 
 async def test_a_message_waits_for_what_was_begun() -> None:
     """I expect it to learn that all is done, and only then; a message that comes again is told nothing."""
-    some, work = Begun[str]("job"), Work(answer=True)
+    some, work = Early[str]("job"), Work(answer=True)
     assert some.begin("a", work)
     message = asyncio.create_task(some.is_over("a"))
     await asyncio.sleep(0.01)
@@ -46,7 +46,7 @@ async def test_a_message_waits_for_what_was_begun() -> None:
 async def test_what_is_not_over_is_the_message_s(answer: bool | Exception, caplog: pytest.LogCaptureFixture) -> None:
     """I expect work that was put off, or that raised, to be left to the message, and the error to be said."""
     caplog.set_level(logging.INFO)
-    some, work = Begun[str]("job"), Work(answer)
+    some, work = Early[str]("job"), Work(answer)
     some.begin("a", work)
     work.go.set()
     assert not await some.is_over("a")
@@ -55,7 +55,7 @@ async def test_what_is_not_over_is_the_message_s(answer: bool | Exception, caplo
 
 async def test_a_message_that_is_handed_back_leaves_it_alone() -> None:
     """I expect work that was begun to go on when the one who waited for it is cancelled."""
-    some, work = Begun[str]("job"), Work(answer=True)
+    some, work = Early[str]("job"), Work(answer=True)
     some.begin("a", work)
     message = asyncio.create_task(some.is_over("a"))
     await asyncio.sleep(0.01)
@@ -68,8 +68,8 @@ async def test_a_message_that_is_handed_back_leaves_it_alone() -> None:
 
 async def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect a third to be left to its message until one of two has ended."""
-    monkeypatch.setattr(begun, "AT_ONCE", 2)
-    some, works = Begun[int]("job"), [Work(answer=True) for _ in range(4)]
+    monkeypatch.setattr(early, "AT_ONCE", 2)
+    some, works = Early[int]("job"), [Work(answer=True) for _ in range(4)]
     assert [some.begin(number, work) for number, work in enumerate(works[:3])] == [True, True, False]
     works[0].go.set()
     assert await some.is_over(0)
@@ -79,8 +79,8 @@ async def test_only_so_many_are_under_way(monkeypatch: pytest.MonkeyPatch) -> No
 
 async def test_what_went_to_others_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect messages that never come to cost no memory for ever."""
-    monkeypatch.setattr(begun, "REMEMBERED", 2)
-    some = Begun[int]("job")
+    monkeypatch.setattr(early, "REMEMBERED", 2)
+    some = Early[int]("job")
     for number in range(3):
         work = Work(answer=True)
         work.go.set()
@@ -91,7 +91,7 @@ async def test_what_went_to_others_is_forgotten(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_drain_waits_and_begins_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
     """I expect it to wait for what is under way, to give up what takes too long, and to refuse what comes after."""
-    some, quick, slow = Begun[str]("e-mail"), Work(answer=True), Work(answer=True)
+    some, quick, slow = Early[str]("e-mail"), Work(answer=True), Work(answer=True)
     some.begin("quick", quick)
     some.begin("slow", slow)
     drained = asyncio.create_task(some.drain(0.2))
