@@ -14,6 +14,7 @@ from streamapp.store import memory
 from streamapp.store.joining import WAITING, join
 from streamapp.store.memory import Recalled
 from streamapp.store.newchunk import NewChunk
+from streamapp.store.often import Often
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 from streamapp.store.times import elapsed
@@ -51,11 +52,11 @@ _BEGUN: dict[str, Any] = {
         else_=func.coalesce(bindparam("oldest", type_=Double()), jobs.c.remembered_at),
     ),
 }
-BEGIN = _STEP.where(jobs.c.status == "queued").values(**_BEGUN)
-GO_ON = _STEP.where(jobs.c.status == "running", jobs.c.step == bindparam("from_step")).values(**_BEGUN)
-DROP = delete(chunks).where(of_run(chunks), chunks.c.step <= bindparam("from_step"))
-INSERT = insert(chunks)
-INSERT_STORED = INSERT.values(stored_at=clock())
+BEGIN = Often(_STEP.where(jobs.c.status == "queued").values(**_BEGUN))
+GO_ON = Often(_STEP.where(jobs.c.status == "running", jobs.c.step == bindparam("from_step")).values(**_BEGUN))
+DROP = Often(delete(chunks).where(of_run(chunks), chunks.c.step <= bindparam("from_step")))
+INSERT = Often(insert(chunks))
+INSERT_STORED = Often(insert(chunks).values(stored_at=clock()))
 
 
 def begin_step(
@@ -84,10 +85,10 @@ def begin_step(
         "known": sum(chunk.size for chunk, _ in known),
         "oldest": min((result.made_at for _, result in known), default=None),
     }
-    if connection.execute(BEGIN if before is None else GO_ON, values).rowcount != 1:
+    if (BEGIN if before is None else GO_ON)(connection, values).rowcount != 1:
         return False
     if before is not None:
-        connection.execute(DROP, {**its(run), "from_step": before})
+        DROP(connection, {**its(run), "from_step": before})
     _insert(connection, run, step, left)
     _insert(connection, run, step, [chunk for chunk, _ in known], [result.outcomes for _, result in known])
     memory.used(connection, run.tenant, recalled)
@@ -119,10 +120,10 @@ def _insert(
         for chunk in new
     ]
     if rows and outcomes is None:
-        connection.execute(INSERT, rows)
+        INSERT.each(connection, rows)
     elif rows and outcomes is not None:
         stored = [{**row, "outcomes": each} for row, each in zip(rows, outcomes, strict=True)]
-        connection.execute(INSERT_STORED, stored)
+        INSERT_STORED.each(connection, stored)
 
 
 def _this(key: ChunkKey) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def _this(key: ChunkKey) -> dict[str, Any]:
 
 def size_of(connection: Connection, key: ChunkKey) -> int | None:
     """How many items that chunk has; None when there is no such chunk (any more)."""
-    return connection.execute(SIZE, _this(key)).scalar_one_or_none()
+    return SIZE(connection, _this(key)).scalar_one_or_none()
 
 
 THIS = and_(
@@ -140,12 +141,12 @@ THIS = and_(
     chunks.c.predictor == bindparam("of_predictor"),
     chunks.c.chunk == bindparam("of_chunk"),
 )
-SIZE = select(chunks.c.size).where(THIS)
-KEPT = select(chunks.c.state, chunks.c.size, chunks.c.version, chunks.c.digest).where(THIS)
-STORE = update(chunks).where(THIS).values(state=STORED, outcomes=bindparam("to_outcomes"), stored_at=clock())
+SIZE = Often(select(chunks.c.size).where(THIS))
+KEPT = Often(select(chunks.c.state, chunks.c.size, chunks.c.version, chunks.c.digest).where(THIS))
+STORE = Often(update(chunks).where(THIS).values(state=STORED, outcomes=bindparam("to_outcomes"), stored_at=clock()))
 AT_STEP = and_(of_run(jobs), jobs.c.status == "running", jobs.c.step == bindparam("of_step"))
-LOCK_JOB = select(jobs.c.id).where(of_run(jobs)).with_for_update()
-ONE_LESS = (
+LOCK_JOB = Often(select(jobs.c.id).where(of_run(jobs)).with_for_update())
+ONE_LESS = Often(
     update(jobs)
     .where(AT_STEP)
     .values(
@@ -155,8 +156,8 @@ ONE_LESS = (
         work_hash=case((bindparam("expected", type_=Boolean()), jobs.c.work_hash), else_=null()),
     )
 )
-DONE = select(jobs.c.id).where(AT_STEP, jobs.c.unfinished == 0)
-RESULTS = (
+DONE = Often(select(jobs.c.id).where(AT_STEP, jobs.c.unfinished == 0))
+RESULTS = Often(
     select(chunks.c.predictor, chunks.c.chunk, chunks.c.payload, chunks.c.outcomes)
     .where(of_run(chunks), chunks.c.step == bindparam("of_step"))
     .order_by(chunks.c.chunk, chunks.c.predictor)
@@ -171,21 +172,21 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes, version
     """
     this = _this(key)
     # its results come one after the other, and a job is locked before its chunks, here and everywhere
-    connection.execute(LOCK_JOB, this).one_or_none()
-    row = connection.execute(KEPT, this).one_or_none()
+    LOCK_JOB(connection, this).one_or_none()
+    row = KEPT(connection, this).one_or_none()
     if row is not None and row.state != STORED:
-        connection.execute(STORE, {**this, "to_outcomes": outcomes})
+        STORE(connection, {**this, "to_outcomes": outcomes})
         expected = version is not None and version == row.version
         if expected and row.digest is not None:
             memory.enter(connection, key.run.tenant, row.digest, key.predictor, outcomes)
         noted = {"items": row.size, "waited": int(row.state == WAITING), "expected": expected}
-        connection.execute(ONE_LESS, {**this, **noted})
-    return connection.execute(DONE, this).one_or_none() is not None
+        ONE_LESS(connection, {**this, **noted})
+    return DONE(connection, this).one_or_none() is not None
 
 
 def results_of(connection: Connection, run: Run, step: int) -> Sequence[AnyRow]:
     """The step's rows (predictor, chunk, payload, outcomes), by chunk: in split order for each predictor."""
-    return connection.execute(RESULTS, {**its(run), "of_step": step}).all()
+    return RESULTS(connection, {**its(run), "of_step": step}).all()
 
 
 def complete_steps(connection: Connection, grace_s: float, limit: int) -> Sequence[AnyRow]:

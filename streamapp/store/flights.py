@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, func, not_, o
 from streamapp.identity import Run
 from streamapp.store.chunks import FLYING
 from streamapp.store.joining import WAITING, is_new, waits_for
+from streamapp.store.often import Often
 from streamapp.store.schema import chunks, clock, jobs, tenants
 from streamapp.store.sql import AnyRow, its, of_run
 
@@ -19,7 +20,7 @@ CANDIDATES = 64  # newcomers, and others, that are looked at: the least served; 
 AT_ONCE = 4  # chunks of a job that are read at a time: they hold what they are about
 _OF_PREDICTOR = chunks.c.predictor == bindparam("of_predictor")
 _SMALL = case((chunks.c.size * 2 <= bindparam("full", type_=Integer()), chunks.c.size), else_=0)
-IN_THE_AIR = (
+IN_THE_AIR = Often(
     select(
         func.count().label("chunks"),
         func.coalesce(func.sum(chunks.c.size), 0).label("items"),
@@ -42,9 +43,9 @@ _CANDIDATES = (
     .limit(CANDIDATES)
     .with_for_update(of=jobs)
 )
-SMALLEST = _CANDIDATES.where(is_new()).order_by(tenants.c.served, jobs.c.waiting, jobs.c.started_at, jobs.c.id)
-LEAST_SERVED = _CANDIDATES.order_by(tenants.c.served, jobs.c.served, jobs.c.started_at, jobs.c.id)
-NEXT_CHUNKS = (
+SMALLEST = Often(_CANDIDATES.where(is_new()).order_by(tenants.c.served, jobs.c.waiting, jobs.c.started_at, jobs.c.id))
+LEAST_SERVED = Often(_CANDIDATES.order_by(tenants.c.served, jobs.c.served, jobs.c.started_at, jobs.c.id))
+NEXT_CHUNKS = Often(
     select(chunks, jobs.c.document, jobs.c.media_type, jobs.c.deadline, jobs.c.size.label("document_size"))
     .join(jobs, and_(jobs.c.tenant == chunks.c.tenant, jobs.c.id == chunks.c.job))
     .where(of_run(chunks), _OF_PREDICTOR, chunks.c.state == WAITING, chunks.c.chunk > bindparam("after"))
@@ -52,16 +53,16 @@ NEXT_CHUNKS = (
     .limit(AT_ONCE)
     .with_for_update(of=chunks, skip_locked=True)
 )
-FLY = (
+FLY = Often(
     update(chunks)
     .where(of_run(chunks), chunks.c.step == bindparam("of_step"), _OF_PREDICTOR)
     .where(chunks.c.chunk == bindparam("of_chunk"))
     .values(state=FLYING, flying_at=clock())
 )
-SERVE_JOB = (
+SERVE_JOB = Often(
     update(jobs).where(of_run(jobs)).values(served=bindparam("to_served"), waiting=jobs.c.waiting - bindparam("fewer"))
 )
-SERVE_TENANT = (
+SERVE_TENANT = Often(
     update(tenants)
     .where(tenants.c.tenant == bindparam("of_tenant"))
     .values(served=bindparam("to_served"), turn=bindparam("to_turn"))
@@ -70,7 +71,7 @@ SERVE_TENANT = (
 
 def in_the_air(connection: Connection, predictor: str, full: int) -> tuple[int, int, int]:
     """How many chunks of that predictor fly, their items, and those of chunks of no more than half of `full`."""
-    row = connection.execute(IN_THE_AIR, {"of_predictor": predictor, "full": full}).one()
+    row = IN_THE_AIR(connection, {"of_predictor": predictor, "full": full}).one()
     return row.chunks, row.items, row.small
 
 
@@ -80,13 +81,13 @@ def candidates(connection: Connection, predictor: str) -> Iterator[AnyRow]:
     They are locked here: everything locks a job first, then its chunks.
     """
     for those in (SMALLEST, LEAST_SERVED):
-        yield from connection.execute(those, {"predictors": [predictor]})
+        yield from those(connection, {"predictors": [predictor]})
 
 
 def waiting_chunks(connection: Connection, run: Run, predictor: str) -> Iterator[AnyRow]:
     """A job's waiting chunks in their order, with what publishing them needs."""
     these = {**its(run), "of_predictor": predictor, "after": -1}
-    while rows := connection.execute(NEXT_CHUNKS, these).all():
+    while rows := NEXT_CHUNKS(connection, these).all():
         yield from rows
         if len(rows) < AT_ONCE:
             return
@@ -100,15 +101,12 @@ def fly(connection: Connection, rows: Sequence[AnyRow], served: Mapping[Run, flo
     runs = [Run(row.tenant, row.job, row.run) for row in rows]
     names = ("step", "predictor", "chunk")
     keys = [{f"of_{name}": getattr(row, name) for name in names} for row in rows]
-    connection.execute(FLY, [{**its(run), **key} for run, key in zip(runs, keys, strict=True)])
+    FLY.each(connection, [{**its(run), **key} for run, key in zip(runs, keys, strict=True)])
     flown = Counter(runs)
-    connection.execute(
-        SERVE_JOB, [{**its(run), "to_served": served[run], "fewer": flown[run]} for run in sorted(flown)]
-    )
+    SERVE_JOB.each(connection, [{**its(run), "to_served": served[run], "fewer": flown[run]} for run in sorted(flown)])
 
 
 def note_tenants(connection: Connection, passes: Sequence[tuple[str, float, int]]) -> None:
     """Note tenants' passes and turns."""
     rows = [{"of_tenant": tenant, "to_served": served, "to_turn": turn} for tenant, served, turn in passes]
-    if rows:
-        connection.execute(SERVE_TENANT, rows)
+    SERVE_TENANT.each(connection, rows)

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from streamapp.store.numbering import feed_number
+from streamapp.store.often import Often
 from streamapp.store.schema import clock, deliveries, inbox
 from streamapp.store.sql import AnyRow, insert_or_ignore
 
 __all__ = ["deliver", "mark_all_read", "mark_read", "newest", "unread"]
 
-SETTLED = (
+SETTLED = Often(
     update(deliveries)
     .where(deliveries.c.id == bindparam("of_id"), deliveries.c.state != "sent")
     .values(state="sent", sent_at=clock(), attempts=deliveries.c.attempts + 1, last_error=None)
@@ -28,7 +29,7 @@ def deliver(connection: Connection, delivery: AnyRow, title: str, body: str) -> 
     """Put the notification into its tenant's inbox and settle its delivery, in one transaction."""
     line = {"tenant": delivery.tenant, "delivery": delivery.id, "job": delivery.job, "event": delivery.event}
     insert_or_ignore(connection, inbox, {**line, "title": title, "body": body}, "created_at")
-    connection.execute(SETTLED, {"of_id": delivery.id})
+    SETTLED(connection, {"of_id": delivery.id})
 
 
 def newest(connection: Connection, tenant: str, limit: int, before: int | None = None) -> Sequence[AnyRow]:

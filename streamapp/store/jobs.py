@@ -20,6 +20,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, t
 from streamapp.identity import Run
 from streamapp.store.chunks import STORED
 from streamapp.store.numbering import feed_number
+from streamapp.store.often import Often
 from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 
@@ -28,15 +29,16 @@ __all__ = ["ACTIVE", "active_of", "end", "find", "get", "is_late", "is_running",
 ACTIVE = ("queued", "running")
 AT_ONCE = 500  # runs in a statement
 
-GET = select(jobs).where(of_run(jobs))
-LOCK = GET.with_for_update()
-LATE = select(jobs.c.id).where(of_run(jobs), jobs.c.deadline < clock())
-FIND = select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job"))
+_GET = select(jobs).where(of_run(jobs))
+GET = Often(_GET)
+LOCK = Often(_GET.with_for_update())
+LATE = Often(select(jobs.c.id).where(of_run(jobs), jobs.c.deadline < clock()))
+FIND = Often(select(jobs).where(jobs.c.tenant == bindparam("of_tenant"), jobs.c.id == bindparam("of_job")))
 STILL = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(
     tuple_(jobs.c.tenant, jobs.c.id, jobs.c.run).in_(bindparam("keys", expanding=True)), jobs.c.status.in_(ACTIVE)
 )
-DROP = delete(chunks).where(of_run(chunks))
-DROP_OPEN = DROP.where(chunks.c.state != STORED)
+DROP = Often(delete(chunks).where(of_run(chunks)))
+DROP_OPEN = Often(delete(chunks).where(of_run(chunks), chunks.c.state != STORED))
 ENDED = (
     update(jobs)
     .where(of_run(jobs), jobs.c.status.in_(ACTIVE))
@@ -44,6 +46,7 @@ ENDED = (
     .values(feed=feed_number(jobs.c.tenant))
 )
 SUCCEEDED = ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
+END, SUCCEED = Often(ENDED), Often(SUCCEEDED)
 
 
 def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | None:
@@ -51,12 +54,12 @@ def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | Non
 
     With `lock` it stays as it is until this transaction ends.
     """
-    return connection.execute(LOCK if lock else GET, its(run)).one_or_none()
+    return (LOCK if lock else GET)(connection, its(run)).one_or_none()
 
 
 def find(connection: Connection, tenant: str, job: str) -> AnyRow | None:
     """The job at its newest run."""
-    return connection.execute(FIND, {"of_tenant": tenant, "of_job": job}).one_or_none()
+    return FIND(connection, {"of_tenant": tenant, "of_job": job}).one_or_none()
 
 
 def active_of(connection: Connection, runs: Collection[Run]) -> set[Run]:
@@ -78,17 +81,20 @@ def end(connection: Connection, /, run: Run, status: str, error: str | None = No
     Without a result, what was computed by then stays: `streamapp.jobs.partial` can make something of it. What else is
     to be noted then is given as columns.
     """
-    ended = SUCCEEDED if status == "succeeded" else ENDED
+    succeeded = status == "succeeded"
     values = {**its(run), "to_status": status, "to_error": error}
-    changed = connection.execute(ended.values(**noted) if noted else ended, values).rowcount
+    if noted:
+        changed = connection.execute((SUCCEEDED if succeeded else ENDED).values(**noted), values).rowcount
+    else:
+        changed = (SUCCEED if succeeded else END)(connection, values).rowcount
     if changed:
-        connection.execute(DROP if status == "succeeded" else DROP_OPEN, its(run))
+        (DROP if succeeded else DROP_OPEN)(connection, its(run))
     return changed == 1
 
 
 def is_late(connection: Connection, run: Run) -> bool:
     """Whether that run's deadline has passed."""
-    return connection.execute(LATE, its(run)).one_or_none() is not None
+    return LATE(connection, its(run)).one_or_none() is not None
 
 
 def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequence[AnyRow]:

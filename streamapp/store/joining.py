@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from streamapp.identity import Run
+from streamapp.store.often import Often
 from streamapp.store.schema import chunks, jobs, tenants
 from streamapp.store.sql import its, of_run
 
@@ -54,15 +55,15 @@ def is_new() -> ColumnElement[bool]:
 def join(connection: Connection, run: Run, predictors: Sequence[str]) -> float:
     """The pass that a run starts a step with; its tenant's is raised too if it joins the others just now."""
     these = {**its(run), "predictors": list(predictors)}
-    level = connection.execute(LEAST_SERVED, these).scalar_one()
-    newcomers = connection.execute(LEAST, these).scalar_one()
+    level = LEAST_SERVED(connection, these).scalar_one()
+    newcomers = LEAST(connection, these).scalar_one()
     if newcomers is None:
         _join_tenants(connection, these)
     if level is None:
-        level = connection.execute(MOST_SERVED, these).scalar_one()
+        level = MOST_SERVED(connection, these).scalar_one()
     if level is None:
         level = newcomers
-    return max(float(level or 0.0), float(connection.execute(BEFORE, these).scalar_one_or_none() or 0.0))
+    return max(float(level or 0.0), float(BEFORE(connection, these).scalar_one_or_none() or 0.0))
 
 
 def _its_chunks(of: Table, predictors: Predictors) -> tuple[ColumnElement[bool], ...]:
@@ -71,27 +72,32 @@ def _its_chunks(of: Table, predictors: Predictors) -> tuple[ColumnElement[bool],
 
 
 def _join_tenants(connection: Connection, these: Mapping[str, Any]) -> None:
-    level = connection.execute(LEAST_TENANT, these).scalar_one()
+    level = LEAST_TENANT(connection, these).scalar_one()
     if level is None:
-        level = connection.execute(MOST_TENANT).scalar_one()
+        level = MOST_TENANT(connection).scalar_one()
     if level is not None:
-        connection.execute(RAISE_TENANT, {"of_tenant": these["of_tenant"], "to_level": level})
+        RAISE_TENANT(connection, {"of_tenant": these["of_tenant"], "to_level": level})
 
 
 THESE: BindParameter[Any] = bindparam("predictors", expanding=True)
 MY_TENANT: BindParameter[Any] = bindparam("of_tenant")
 WAITS = and_(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, THESE))
-LEAST = select(func.min(jobs.c.served)).where(WAITS, jobs.c.tenant == MY_TENANT)
-LEAST_SERVED = LEAST.where(not_(is_new()))
-MOST_SERVED = select(func.max(jobs.c.served)).where(
-    jobs.c.tenant == MY_TENANT, jobs.c.status == "running", not_(is_new()), exists().where(*_its_chunks(jobs, THESE))
+_LEAST = select(func.min(jobs.c.served)).where(WAITS, jobs.c.tenant == MY_TENANT)
+LEAST = Often(_LEAST)
+LEAST_SERVED = Often(_LEAST.where(not_(is_new())))
+MOST_SERVED = Often(
+    select(func.max(jobs.c.served))
+    .where(jobs.c.tenant == MY_TENANT, jobs.c.status == "running", not_(is_new()))
+    .where(exists().where(*_its_chunks(jobs, THESE)))
 )
-BEFORE = select(jobs.c.served).where(of_run(jobs))
-LEAST_TENANT = select(func.min(tenants.c.served)).where(
-    tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)), tenants.c.tenant != MY_TENANT, not_(tenants.c.paused)
+BEFORE = Often(select(jobs.c.served).where(of_run(jobs)))
+LEAST_TENANT = Often(
+    select(func.min(tenants.c.served))
+    .where(tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)))
+    .where(tenants.c.tenant != MY_TENANT, not_(tenants.c.paused))
 )
-MOST_TENANT = select(func.max(tenants.c.served))
-RAISE_TENANT = (
+MOST_TENANT = Often(select(func.max(tenants.c.served)))
+RAISE_TENANT = Often(
     update(tenants)
     .where(tenants.c.tenant == MY_TENANT, tenants.c.served < bindparam("to_level", type_=Double()))
     .values(served=bindparam("to_level", type_=Double()))

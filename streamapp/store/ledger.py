@@ -24,6 +24,7 @@ from streamapp.identity import Run, delivery_id
 from streamapp.store import dead_letters
 from streamapp.store.dueness import due_at, is_due, is_lost, is_too_far, wants_a_message
 from streamapp.store.numbering import feed_number
+from streamapp.store.often import Often
 from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore, its, of_run
 from streamapp.store.upkeep import spoken_for
@@ -51,12 +52,15 @@ SPOKEN_FOR = (
 
 THIS = deliveries.c.id == bindparam("of_id")
 NUMBER = feed_number(deliveries.c.tenant)  # of what became of an attempt, for those who follow the tenant's feed
-GET = select(deliveries).where(THIS)
-LOCK = GET.with_for_update()
-OF_JOB = select(deliveries).where(of_run(deliveries)).order_by(deliveries.c.kind, deliveries.c.id)
-ASKED = select(spoken_for.c.delivery).where(spoken_for.c.delivery == bindparam("of_id"))
-OPEN = select(deliveries.c.recipient, (clock() - deliveries.c.created_at).label("age_s")).where(
-    THIS, or_(is_due(), is_lost(), is_too_far())
+_GET = select(deliveries).where(THIS)
+GET = Often(_GET)
+LOCK = Often(_GET.with_for_update())
+OF_JOB = Often(select(deliveries).where(of_run(deliveries)).order_by(deliveries.c.kind, deliveries.c.id))
+ASKED = Often(select(spoken_for.c.delivery).where(spoken_for.c.delivery == bindparam("of_id")))
+OPEN = Often(
+    select(deliveries.c.recipient, (clock() - deliveries.c.created_at).label("age_s")).where(
+        THIS, or_(is_due(), is_lost(), is_too_far())
+    )
 )
 _TAKEN: dict[str, Any] = {
     "state": "sending",
@@ -64,15 +68,15 @@ _TAKEN: dict[str, Any] = {
     "lease_until": clock() + bindparam("for_s", type_=Double()),
     "lease_owner": bindparam("to_owner"),
 }
-TAKE = update(deliveries).where(THIS, is_due()).values(**_TAKEN).returning(*deliveries.c)
-TAKE_OVER = (
+TAKE = Often(update(deliveries).where(THIS, is_due()).values(**_TAKEN).returning(*deliveries.c))
+TAKE_OVER = Often(
     update(deliveries)
     .where(THIS, is_lost())
     .values(**_TAKEN, in_doubt=deliveries.c.in_doubt + 1)
     .returning(*deliveries.c)
 )
 MINE = and_(THIS, deliveries.c.state == "sending", deliveries.c.lease_owner == bindparam("of_owner"))
-SENT = (
+SENT = Often(
     update(deliveries)
     .where(MINE)
     .values(state="sent", sent_at=clock(), last_error=None, lease_until=None, lease_owner=None)
@@ -127,12 +131,12 @@ def enter(connection: Connection, run: Run, event: str, kind: str, recipient: st
 
 def get(connection: Connection, identity: str) -> AnyRow | None:
     """The delivery's row."""
-    return connection.execute(GET, {"of_id": identity}).one_or_none()
+    return GET(connection, {"of_id": identity}).one_or_none()
 
 
 def of_job(connection: Connection, run: Run) -> Sequence[AnyRow]:
     """The deliveries of one run of a job."""
-    return connection.execute(OF_JOB, its(run)).all()
+    return OF_JOB(connection, its(run)).all()
 
 
 def claim(
@@ -143,7 +147,7 @@ def claim(
     None when there is nothing to do for this caller now.
     """
     mine = deliveries.c.id == identity
-    row = connection.execute(LOCK, {"of_id": identity}).one_or_none()
+    row = LOCK(connection, {"of_id": identity}).one_or_none()
     if row is None:
         return None
     if row.state == "pending" and row.kind == "email" and _spoken_for(connection, identity):
@@ -155,12 +159,12 @@ def claim(
             _park(connection, and_(mine, is_lost()), row.last_error)
             return None
     take = TAKE_OVER if row.state == "sending" else TAKE
-    return connection.execute(take, {"of_id": identity, "for_s": lease_s, "to_owner": token}).one_or_none()
+    return take(connection, {"of_id": identity, "for_s": lease_s, "to_owner": token}).one_or_none()
 
 
 def open_now(connection: Connection, identity: str) -> AnyRow | None:
     """The `recipient` and `age_s` of a delivery that `claim` has something to do with; None for any other."""
-    return connection.execute(OPEN, {"of_id": identity}).one_or_none()
+    return OPEN(connection, {"of_id": identity}).one_or_none()
 
 
 def postpone(connection: Connection, identity: str, delay_s: float) -> bool:
@@ -176,7 +180,7 @@ def postpone(connection: Connection, identity: str, delay_s: float) -> bool:
 
 def sent(connection: Connection, identity: str, token: str) -> bool:
     """The other side has it. False when the claim was lost meanwhile."""
-    return connection.execute(SENT, {"of_id": identity, "of_owner": token}).rowcount == 1
+    return SENT(connection, {"of_id": identity, "of_owner": token}).rowcount == 1
 
 
 def later(
@@ -222,7 +226,7 @@ def _park(connection: Connection, which: ColumnElement[bool], reason: str | None
 
 
 def _spoken_for(connection: Connection, identity: str) -> bool:
-    return connection.execute(ASKED, {"of_id": identity}).first() is not None
+    return ASKED(connection, {"of_id": identity}).first() is not None
 
 
 def _settle(connection: Connection, identity: str, token: str, values: dict[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from streamapp.identity import Run
 from streamapp.store.chunks import FLYING, ChunkKey
 from streamapp.store.dueness import due_at
 from streamapp.store.ledger import Due
+from streamapp.store.often import Often
 from streamapp.store.rooms import bounded, let_in, put_back
 from streamapp.store.schema import chunks, clock, deliveries, jobs
 from streamapp.store.sql import AnyRow
@@ -34,15 +35,15 @@ Where = tuple[int, int]
 
 
 def _published(table: Table, *key: str) -> Update:
-    """One statement for any number of rows: several hundred in an IN take longer to spell than to run."""
+    """One statement for any number of rows, each with a run of it."""
     named = (table.c[name] == bindparam(f"key_{name}") for name in key)
     statement = update(table).where(*named).values(published_at=clock())
     return statement.values(sent_partition=bindparam("partition"), sent_offset=bindparam("offset"))
 
 
-JOB = _published(jobs, "tenant", "id", "run")
-CHUNK = _published(chunks, "tenant", "job", "run", "step", "predictor", "chunk")
-DELIVERY = _published(deliveries, "id", "attempts").where(due_at() == bindparam("key_due_at"))
+JOB = Often(_published(jobs, "tenant", "id", "run"))
+CHUNK = Often(_published(chunks, "tenant", "job", "run", "step", "predictor", "chunk"))
+DELIVERY = Often(_published(deliveries, "id", "attempts").where(due_at() == bindparam("key_due_at")))
 
 
 def jobs_published(connection: Connection, runs: Sequence[Run], places: Sequence[Where], room: int = 0) -> None:
@@ -52,7 +53,7 @@ def jobs_published(connection: Connection, runs: Sequence[Run], places: Sequence
         for run, (partition, offset) in zip(runs, places, strict=True)
     ]
     if rows:
-        connection.execute(JOB, rows)
+        JOB.each(connection, rows)
         put_back(connection, runs, room)
 
 
@@ -71,8 +72,7 @@ def chunks_published(connection: Connection, keys: Sequence[ChunkKey], places: S
         }
         for key, (partition, offset) in zip(keys, places, strict=True)
     ]
-    if rows:
-        connection.execute(CHUNK, rows)
+    CHUNK.each(connection, rows)
 
 
 def deliveries_published(connection: Connection, due: Sequence[Due], places: Sequence[Where]) -> None:
@@ -91,8 +91,7 @@ def deliveries_published(connection: Connection, due: Sequence[Due], places: Seq
         }
         for each, (partition, offset) in zip(due, places, strict=True)
     ]
-    if rows:
-        connection.execute(DELIVERY, rows)
+    DELIVERY.each(connection, rows)
 
 
 def unpublished_jobs(connection: Connection, grace_s: float, limit: int, room: int = 0) -> Sequence[AnyRow]:

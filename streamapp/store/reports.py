@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, and_, bindparam, func, insert, literal, select
 
 from streamapp.identity import Run
+from streamapp.store.often import Often
 from streamapp.store.schema import files, reports
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.tasks.contract import Attachment, Plot, Report
@@ -27,15 +28,17 @@ def _mine(table: Table) -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(name) for name in KEY))
 
 
-MADE_AT = select(reports.c.created_at).where(_mine(reports))
-ROW = select(reports).where(_mine(reports))
-FILES = select(files).where(_mine(files)).order_by(files.c.position)
-FILE = select(files).where(_mine(files), files.c.position == bindparam("position"))
-THERE = select(files.c.position).where(_mine(files), files.c.position == bindparam("position"))
-HEAD = select(func.substr(files.c.content, 1, bindparam("length"), type_=LargeBinary)).where(
-    _mine(files), files.c.position == bindparam("position")
+MADE_AT = Often(select(reports.c.created_at).where(_mine(reports)))
+ROW = Often(select(reports).where(_mine(reports)))
+FILES = Often(select(files).where(_mine(files)).order_by(files.c.position))
+FILE = Often(select(files).where(_mine(files), files.c.position == bindparam("position")))
+THERE = Often(select(files.c.position).where(_mine(files), files.c.position == bindparam("position")))
+HEAD = Often(
+    select(func.substr(files.c.content, 1, bindparam("length"), type_=LargeBinary)).where(
+        _mine(files), files.c.position == bindparam("position")
+    )
 )
-SIZES = (
+SIZES = Often(
     select(files.c.position, files.c.name, files.c.media_type, func.length(files.c.content).label("size"))
     .where(_mine(files))
     .order_by(files.c.position)
@@ -76,33 +79,33 @@ def copy(connection: Connection, source: Run, run: Run) -> bool:
 
 def row_of(connection: Connection, run: Run) -> AnyRow | None:
     """The report's row, without its files."""
-    return connection.execute(ROW, _key(run)).one_or_none()
+    return ROW(connection, _key(run)).one_or_none()
 
 
 def made_at(connection: Connection, run: Run) -> float | None:
     """When the run's report was stored; None when it has none."""
-    return connection.execute(MADE_AT, _key(run)).scalar_one_or_none()
+    return MADE_AT(connection, _key(run)).scalar_one_or_none()
 
 
 def has_file(connection: Connection, run: Run, position: int) -> bool:
     """Whether there is such a file, without reading it."""
-    return connection.execute(THERE, {**_key(run), "position": position}).first() is not None
+    return THERE(connection, {**_key(run), "position": position}).first() is not None
 
 
 def head_of(connection: Connection, run: Run, position: int, length: int) -> bytes:
     """The first bytes of a file, so many at most; none where there is no such file."""
     wanted = {**_key(run), "position": position, "length": length}
-    return connection.execute(HEAD, wanted).scalar_one_or_none() or b""
+    return HEAD(connection, wanted).scalar_one_or_none() or b""
 
 
 def files_of(connection: Connection, run: Run) -> Sequence[AnyRow]:
     """Position, name, media type and size of the report's files."""
-    return connection.execute(SIZES, _key(run)).all()
+    return SIZES(connection, _key(run)).all()
 
 
 def file_of(connection: Connection, run: Run, position: int) -> AnyRow | None:
     """One file with its content."""
-    return connection.execute(FILE, {**_key(run), "position": position}).one_or_none()
+    return FILE(connection, {**_key(run), "position": position}).one_or_none()
 
 
 def load(connection: Connection, run: Run, *, whole: bool = True) -> Report | None:
@@ -110,7 +113,7 @@ def load(connection: Connection, run: Run, *, whole: bool = True) -> Report | No
     row = row_of(connection, run)
     if row is None:
         return None
-    rows = connection.execute(FILES, _key(run)).all() if whole else []
+    rows = FILES(connection, _key(run)).all() if whole else []
     plot = next((file for file in rows if file.position == PLOT), None)
     return Report.model_construct(
         subject=row.subject,

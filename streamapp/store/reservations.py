@@ -15,6 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, t
 
 from streamapp.errors import Permanent
 from streamapp.identity import Run
+from streamapp.store.often import Often
 from streamapp.store.schema import clock, jobs, tenants
 from streamapp.store.sql import AnyRow, insert_all_or_ignore, insert_or_ignore
 from streamapp.store.upkeep import tombstones
@@ -36,10 +37,10 @@ LONG = 1000  # jobs: what counting them takes is little beside the rest up to he
 COUNTED_S = 1.0
 UNSET = {**dict.fromkeys(jobs.c.keys()), "remembered": 0}
 
-INSERT = insert(jobs)
-NOW = select(clock())
-QUEUED = select(func.count()).where(jobs.c.status == "queued")
-KNOWN_TENANTS = select(tenants.c.tenant).where(tenants.c.tenant.in_(bindparam("names", expanding=True)))
+INSERT = Often(insert(jobs))
+NOW = Often(select(clock()))
+QUEUED = Often(select(func.count()).where(jobs.c.status == "queued"))
+KNOWN_TENANTS = Often(select(tenants.c.tenant).where(tenants.c.tenant.in_(bindparam("names", expanding=True))))
 BY_TENANT = tombstones.c.tenant.in_(bindparam("tenants", expanding=True))  # in each, so that an index serves it
 REMOVED = select(tombstones).where(
     or_(
@@ -113,7 +114,7 @@ class QueueLength:
         """The number: exact while it is small, and else as it was a second ago at most."""
         now = time.monotonic()
         if self._length < LONG or now - self._counted_at > COUNTED_S:
-            self._length, self._counted_at = connection.execute(QUEUED).scalar_one(), now
+            self._length, self._counted_at = QUEUED(connection).scalar_one(), now
         return self._length
 
     def grow(self, number: int) -> None:
@@ -145,7 +146,7 @@ def reserve_all(
     gone = _removed(connection, new)
     _know_tenants(connection, sorted({job.tenant for job in new}))
     place = queue.read(connection)
-    moment = connection.execute(NOW).scalar_one() if created_at is None else created_at
+    moment = NOW(connection).scalar_one() if created_at is None else created_at
     there = [job for job, tombstone in zip(new, gone, strict=True) if tombstone is None]
     inserted = _insert(connection, [_fresh(job, run, moment) for job in there if not job.named])
     inserted |= _insert_or_find(connection, [_fresh(job, run, moment) for job in there if job.named])
@@ -173,8 +174,7 @@ def _fresh(new: NewJob, run: int, created_at: float) -> dict[str, Any]:
 
 def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], AnyRow]:
     """Insert jobs whose ids are new. Their rows are made up here, because reading them back takes longer than this."""
-    if rows:
-        connection.execute(INSERT, rows)
+    INSERT.each(connection, rows)
     return {(row["tenant"], row["id"]): cast(AnyRow, SimpleNamespace(**{**UNSET, **row})) for row in rows}
 
 
@@ -190,7 +190,7 @@ def _named(connection: Connection, new: NewJob) -> AnyRow:
 
 
 def _know_tenants(connection: Connection, names: Sequence[str]) -> None:
-    known = set(connection.execute(KNOWN_TENANTS, {"names": names}).scalars())
+    known = {row.tenant for row in KNOWN_TENANTS(connection, {"names": names})}
     for name in names:
         if name not in known:
             insert_or_ignore(connection, tenants, {"tenant": name})

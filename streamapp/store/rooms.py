@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, exists, func, or_, select, update
 
 from streamapp.identity import Run
+from streamapp.store.often import Often
 from streamapp.store.schema import jobs, tenants
 from streamapp.store.sql import AnyRow, upsert
 
@@ -20,10 +21,10 @@ __all__ = ["bounded", "has_room", "let_in", "limit_of", "pause", "paused", "put_
 
 
 NONE = -1  # the limit of a tenant that is paused; 0 is any number
-LIMIT = select(case((tenants.c.paused, NONE), else_=tenants.c.running)).where(
-    tenants.c.tenant == bindparam("of_tenant")
+LIMIT = Often(
+    select(case((tenants.c.paused, NONE), else_=tenants.c.running)).where(tenants.c.tenant == bindparam("of_tenant"))
 )
-ANY_LIMIT = select(exists().where(or_(tenants.c.running > 0, tenants.c.paused)))
+ANY_LIMIT = Often(select(exists().where(or_(tenants.c.running > 0, tenants.c.paused))))
 PAUSED = select(tenants.c.tenant).where(tenants.c.paused)
 
 
@@ -35,7 +36,7 @@ def has_room(connection: Connection, run: Run, usual: int) -> bool:
 
 def put_back(connection: Connection, runs: Iterable[Run], usual: int) -> None:
     """Make those of these unpublished that are queued and without room."""
-    if not usual and not connection.execute(ANY_LIMIT).scalar_one():
+    if not usual and not ANY_LIMIT(connection).scalar_one():
         return
     by_tenant: dict[str, list[Run]] = {}
     for run in runs:
@@ -96,7 +97,7 @@ def paused(connection: Connection) -> frozenset[str]:
 
 def limit_of(connection: Connection, tenant: str, usual: int) -> int:
     """How many of a tenant's jobs run at a time; 0: any number, `NONE`: none. `usual` unless its row says."""
-    known = connection.execute(LIMIT, {"of_tenant": tenant}).scalar_one_or_none()
+    known = LIMIT(connection, {"of_tenant": tenant}).scalar_one_or_none()
     return usual if known is None else int(known)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, bindparam, l
 from sqlalchemy.dialects import postgresql, sqlite
 
 from streamapp.identity import Run
+from streamapp.store.often import Often
 from streamapp.store.schema import clock
 
 __all__ = ["AnyRow", "insert_all_or_ignore", "insert_or_ignore", "its", "of_run", "upsert"]
@@ -39,15 +40,15 @@ def insert_or_ignore(connection: Connection, table: Table, values: Mapping[str, 
 
     `now` names columns that get the time.
     """
-    return connection.execute(_inserting(connection.dialect.name, table, now), dict(values)).first() is not None
+    return _inserting(connection.dialect.name, table, now)(connection, dict(values)).first() is not None
 
 
 @cache
-def _inserting(dialect: str, table: Table, now: tuple[str, ...]) -> Any:
+def _inserting(dialect: str, table: Table, now: tuple[str, ...]) -> Often:
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement = insert(table).values({name: clock() for name in now}) if now else insert(table)
     # not rowcount: where SQLAlchemy adds a RETURNING of its own, as on PostgreSQL, that is -1
-    return statement.on_conflict_do_nothing().returning(literal(True))
+    return Often(statement.on_conflict_do_nothing().returning(literal(True)))
 
 
 def insert_all_or_ignore(

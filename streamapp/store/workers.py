@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, func, select
 
 from streamapp.models import WorkerBeat
+from streamapp.store.often import Often
 from streamapp.store.schema import clock
 from streamapp.store.sql import AnyRow, upsert
 from streamapp.store.times import within
@@ -17,7 +18,7 @@ __all__ = ["ALIVE_S", "alive", "count", "heard"]
 
 ALIVE_S = 10.0  # five beats
 FORGOTTEN_S = 3600.0
-COUNT = select(func.count()).select_from(workers).where(within(workers.c.seen_at, ALIVE_S))
+COUNT = Often(select(func.count()).select_from(workers).where(within(workers.c.seen_at, ALIVE_S)))
 
 
 def heard(connection: Connection, beat: WorkerBeat) -> None:
@@ -48,4 +49,4 @@ def alive(connection: Connection) -> Sequence[AnyRow]:
 
 def count(connection: Connection) -> int:
     """How many are alive."""
-    return connection.execute(COUNT).scalar_one()
+    return int(COUNT(connection).scalar_one())
