@@ -16,12 +16,13 @@ from streamapp.store.database import Database
 from streamapp.store.often import Often
 from streamapp.store.schema import tenants
 
-NAME = tenants.c.tenant
-ALL = select(tenants).order_by(NAME)
-NAMED = select(NAME).where(NAME.in_(bindparam("names", expanding=True))).order_by(NAME)
-SOME = ALL.where(or_(NAME.in_(["anna", "carl"]), NAME == bindparam("also")))
-RENAME = update(tenants).where(NAME == bindparam("of_tenant")).values(turn=tenants.c.turn + bindparam("by"))
-RETURNED = RENAME.returning(NAME, tenants.c.paused, tenants.c.turn)
+ALL = select(tenants).order_by(tenants.c.tenant)
+NAMED = (
+    select(tenants.c.tenant).where(tenants.c.tenant.in_(bindparam("names", expanding=True))).order_by(tenants.c.tenant)
+)
+SOME = ALL.where(or_(tenants.c.tenant.in_(["anna", "carl"]), tenants.c.tenant == bindparam("also")))
+RENAME = update(tenants).where(tenants.c.tenant == bindparam("of_tenant")).values(turn=tenants.c.turn + bindparam("by"))
+RETURNED = RENAME.returning(tenants.c.tenant, tenants.c.paused, tenants.c.turn)
 IGNORE = sqlite.insert(tenants).on_conflict_do_nothing().returning(literal(True))
 
 
@@ -62,9 +63,9 @@ def test_the_rows_are_the_same(database: Database, statement: Any, params: dict[
 def test_a_list_of_another_length_is_another_spelling(database: Database) -> None:
     """I expect each call to see its own values, also those before it that had more."""
     named = Often(NAMED)
-    lists = (["anna", "bert", "carl"], ["carl"], [], ["bert", "anna"])
-    found = [database.read_sync(lambda c, names=names: list(named(c, {"names": names}))) for names in lists]
-    assert [[row.tenant for row in rows] for rows in found] == [sorted(names) for names in lists]
+    lists: list[list[str]] = [["anna", "bert", "carl"], ["carl"], [], ["bert", "anna"]]
+    found = [database.read_sync(_names, named, names) for names in lists]
+    assert found == [sorted(names) for names in lists]
 
 
 def test_what_was_changed_is_counted(database: Database) -> None:
@@ -115,7 +116,7 @@ def test_what_the_driver_refuses_is_said_in_sqlalchemys_words(database: Database
 
 def test_a_savepoint_takes_back_what_it_holds(database: Database) -> None:
     """I expect a statement to be part of the transaction that its connection is in."""
-    drop = Often(delete(tenants).where(NAME == bindparam("of_tenant")))
+    drop = Often(delete(tenants).where(tenants.c.tenant == bindparam("of_tenant")))
 
     def work(connection: Connection) -> list[str]:
         savepoint = connection.begin_nested()
@@ -146,3 +147,7 @@ def _undone(database: Database, work: Callable[[Connection], Any]) -> Any:
         return found
 
     return database.write_sync(within)
+
+
+def _names(connection: Connection, named: Often, names: list[str]) -> list[str]:
+    return [row.tenant for row in named(connection, {"names": names})]
