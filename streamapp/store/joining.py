@@ -20,11 +20,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Integer,
     Table,
     and_,
     bindparam,
     exists,
     func,
+    literal_column,
     not_,
     select,
     update,
@@ -38,6 +40,9 @@ from streamapp.store.sql import its, of_run
 __all__ = ["WAITING", "is_new", "join", "waits_for"]
 
 WAITING = "waiting"
+# in the statement and not beside it: an index of some rows serves only who says for those that it asks for them
+RUNNING = jobs.c.status == literal_column("'running'")
+ZERO: ColumnElement[int] = literal_column("0", Integer)
 
 Predictors: TypeAlias = "Sequence[str] | BindParameter[Any]"
 
@@ -49,18 +54,18 @@ def waits_for(of: Table, predictors: Predictors) -> ColumnElement[bool]:
 
 def is_new() -> ColumnElement[bool]:
     """Whether nothing of a running job has flown yet."""
-    return and_(jobs.c.done == 0, jobs.c.waiting == jobs.c.unfinished, jobs.c.unfinished > 0)
+    return and_(jobs.c.done == ZERO, jobs.c.waiting == jobs.c.unfinished, jobs.c.unfinished > ZERO)
 
 
 def join(connection: Connection, run: Run, predictors: Sequence[str]) -> float:
     """The pass that a run starts a step with; its tenant's is raised too if it joins the others just now."""
     these = {**its(run), "predictors": list(predictors)}
-    level = LEAST_SERVED(connection, these).scalar_one()
-    newcomers = LEAST(connection, these).scalar_one()
+    level = LEAST_SERVED(connection, these).scalar_one_or_none()
+    newcomers = LEAST(connection, these).scalar_one_or_none()
     if newcomers is None:
         _join_tenants(connection, these)
     if level is None:
-        level = MOST_SERVED(connection, these).scalar_one()
+        level = MOST_SERVED(connection, these).scalar_one_or_none()
     if level is None:
         level = newcomers
     return max(float(level or 0.0), float(BEFORE(connection, these).scalar_one_or_none() or 0.0))
@@ -81,19 +86,18 @@ def _join_tenants(connection: Connection, these: Mapping[str, Any]) -> None:
 
 THESE: BindParameter[Any] = bindparam("predictors", expanding=True)
 MY_TENANT: BindParameter[Any] = bindparam("of_tenant")
-WAITS = and_(jobs.c.status == "running", jobs.c.waiting > 0, waits_for(jobs, THESE))
-_LEAST = select(func.min(jobs.c.served)).where(WAITS, jobs.c.tenant == MY_TENANT)
-LEAST = Often(_LEAST)
-LEAST_SERVED = Often(_LEAST.where(not_(is_new())))
+WAITS = and_(RUNNING, jobs.c.waiting != ZERO, waits_for(jobs, THESE))  # not `>`: see the index
+# each finds its row at the end of an index that holds no others: thousands may wait, and each step of each job asks
+_MINE = select(jobs.c.served).where(jobs.c.tenant == MY_TENANT).limit(1)
+LEAST = Often(_MINE.where(WAITS).order_by(jobs.c.served))
+LEAST_SERVED = Often(_MINE.where(WAITS, not_(is_new())).order_by(jobs.c.served))
 MOST_SERVED = Often(
-    select(func.max(jobs.c.served))
-    .where(jobs.c.tenant == MY_TENANT, jobs.c.status == "running", not_(is_new()))
-    .where(exists().where(*_its_chunks(jobs, THESE)))
+    _MINE.where(RUNNING, not_(is_new()), exists().where(*_its_chunks(jobs, THESE))).order_by(jobs.c.served.desc())
 )
 BEFORE = Often(select(jobs.c.served).where(of_run(jobs)))
 LEAST_TENANT = Often(
     select(func.min(tenants.c.served))
-    .where(tenants.c.tenant.in_(select(jobs.c.tenant).where(WAITS)))
+    .where(tenants.c.tenant.in_(select(jobs.c.tenant).where(RUNNING, jobs.c.waiting > ZERO, waits_for(jobs, THESE))))
     .where(tenants.c.tenant != MY_TENANT, not_(tenants.c.paused))
 )
 MOST_TENANT = Often(select(func.max(tenants.c.served)))

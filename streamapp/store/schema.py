@@ -64,6 +64,9 @@ ACTIVE = "status IN ('queued', 'running')"
 TENANT = String(64)
 JOB = String(36)
 _NUMBERED = text("feed IS NOT NULL")
+# as `streamapp.store.joining` says it; not `>`, for which SQLite would take `jobs_by_status`, and sort what it finds
+_WAITS = text("status = 'running' AND waiting <> 0")
+_SERVED = text("status = 'running' AND NOT (done = 0 AND waiting = unfinished AND unfinished > 0)")
 
 tenants = Table(
     "tenants",
@@ -143,6 +146,8 @@ jobs = Table(
         postgresql_where=text("work_hash IS NOT NULL"),
     ),
     Index("jobs_by_feed", "tenant", "feed", "id", sqlite_where=_NUMBERED, postgresql_where=_NUMBERED),
+    Index("jobs_waiting", "tenant", "served", sqlite_where=_WAITS, postgresql_where=_WAITS),
+    Index("jobs_served", "tenant", "served", "waiting", sqlite_where=_SERVED, postgresql_where=_SERVED),
 )
 
 chunks = Table(

@@ -7,13 +7,15 @@ from collections import Counter
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from streamapp.identity import Run
-from streamapp.store import flights
+from streamapp.store import flights, joining
 from streamapp.store import jobs as job_rows
 from streamapp.store.chunks import begin_step
 from streamapp.store.credits import Small
 from streamapp.store.database import Database
+from streamapp.store.often import Often
 from streamapp.store.schema import chunks, jobs, tenants
 from streamapp.store.sql import AnyRow
 from tests.unit.store.rows import fly, land, put, reserved, row_of, rows_of, running, some_chunks
@@ -298,6 +300,32 @@ def test_the_predictor_s_waiting_chunks_are_found_by_index(database: Database) -
     )
     assert seen
     assert all("SEARCH chunks" in line for line in seen), seen
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (joining.LEAST, "jobs_waiting"),
+        (joining.LEAST_SERVED, "jobs_served"),
+        (joining.MOST_SERVED, "jobs_served"),
+        (joining.LEAST_TENANT, "jobs_by_status"),
+    ],
+)
+def test_where_a_job_joins_is_found_by_index(database: Database, statement: Often, index: str) -> None:
+    """I expect no statement that each step of each job asks to read all that wait, or to sort them."""
+    if not database.sqlite:
+        pytest.skip("the plan is SQLite's")
+    asked = {"of_tenant": "anna", "of_job": "j", "of_run": 1, "predictors": ["model"]}
+    seen: list[str] = []
+
+    def plan(connection: Connection) -> None:
+        spelled = statement._in_sqlite(connection, asked)
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {spelled.sql}", tuple(spelled._values(asked)))
+        seen.extend(str(row[3]) for row in rows)
+
+    database.read_sync(plan)
+    assert [line for line in seen if f"SEARCH jobs USING INDEX {index} (" in line], seen
+    assert not [line for line in seen if "SCAN" in line or "TEMP B-TREE" in line], seen
 
 
 def test_nothing_waits_and_nothing_flies(database: Database) -> None:
