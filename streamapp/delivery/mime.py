@@ -9,12 +9,14 @@ name (RFC 2231).
 from __future__ import annotations
 
 import quopri
+import re
 from dataclasses import dataclass
+from email.errors import HeaderParseError
 from email.generator import BytesGenerator
 from email.header import Header
 from email.headerregistry import Address
 from email.mime.base import MIMEBase
-from email.policy import SMTP, compat32
+from email.policy import SMTP, Compat32
 from email.utils import encode_rfc2231
 from io import BytesIO
 
@@ -22,9 +24,22 @@ __all__ = ["Mail", "file_part", "flatten", "header", "mailbox", "text_part"]
 
 LINE = 76  # RFC 2047, 2, of a line with an encoded word
 WORD = 60  # a longer one would leave the header's name alone on its line, if it is the first
+BROKEN = re.compile(r"\r|\n(?![ \t])|\n$")
 NAME = 34  # what fits behind `Content-Disposition: attachment; filename=""` in 78
-# no header is folded here: it would part a Message-ID from its name, and readers compare that as it stands
-AS_IT_IS = compat32.clone(linesep="\r\n", max_line_length=0, mangle_from_=False)
+
+
+class AsItIs(Compat32):
+    """Writes headers as they are: `header` and `mailbox` have folded and encoded what needs it.
+
+    Folded here, a Message-ID would be parted from its name, and readers compare it as it stands.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """The header's lines (RFC 5322, 2.2.3). Raises `HeaderParseError` for one that would be another's beginning."""
+        if BROKEN.search(value):
+            raise HeaderParseError(f"the header {name} has a line that would be a header of its own: {value!r}")
+        lines = value.replace("\n", "\r\n")
+        return f"{name}: {lines}\r\n".encode("ascii", "surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +103,11 @@ def file_part(encoded: bytes, media_type: str, disposition: str, name: str, **pa
 def flatten(message: MIMEBase) -> bytes:
     """The mail on the wire (RFC 5322)."""
     wire = BytesIO()
-    BytesGenerator(wire, policy=AS_IT_IS).flatten(message)
+    BytesGenerator(wire, policy=AsItIs(linesep="\r\n", mangle_from_=False)).flatten(message)
     return wire.getvalue()
 
 
 def _long_name(disposition: str, name: str) -> str:
     param = f'filename="{name}"' if name.isascii() else f"filename*={encode_rfc2231(name, 'utf-8', '')}"
     folded: str = SMTP.header_factory("Content-Disposition", f"{disposition}; {param}").fold(policy=SMTP)
-    return folded.partition(": ")[2].rstrip()
+    return folded.partition(": ")[2].rstrip().replace("\r\n", "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import encodebytes
 from email import message_from_bytes
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -65,6 +66,13 @@ def test_display_names_arrive(name: str) -> None:
     seen = make_header(decode_header(message_from_bytes(wire)["From"].replace("\r\n", "")))
     assert str(seen) in (str(address), f"{name} <mary@example.org>")
     assert name.isascii() or max(map(len, wire.split(b"\r\n"))) <= 78
+
+
+@pytest.mark.parametrize("value", ["a\nBcc: b@example.org", "a\r\nBcc: b@example.org", "a\n", "a\rb", "a\n\nb"])
+def test_no_header_begins_another(value: str) -> None:
+    """I expect a header to be refused whose value would go on as a header of its own, or end them all."""
+    with pytest.raises(HeaderParseError, match="X-Text"):
+        with_header("X-Text", value)
 
 
 @pytest.mark.parametrize("user", ["mary", "a.b+c_d-e", "o'neil", "a b", '"', "m" * 64])
