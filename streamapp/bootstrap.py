@@ -23,6 +23,7 @@ from streamapp.embedded.ports import local_smtp_url
 from streamapp.embedded.taken import refuse_taken
 from streamapp.events.partials import Partials
 from streamapp.events.watch import Watch
+from streamapp.garbage import look_less
 from streamapp.inference.supervisor import Supervisor
 from streamapp.intake.allowed import Allowed
 from streamapp.intake.answers import Answers
@@ -86,7 +87,9 @@ __all__ = ["jobs_app"]
 def jobs_app() -> faust.App:
     """The jobs worker: the web views, and the agents that plan, collect and deliver."""
     give_back()
-    return build_or_leave(_jobs_app)
+    app = build_or_leave(_jobs_app)
+    look_less()
+    return app
 
 
 def _jobs_app(settings: Settings) -> faust.App:
