@@ -22,7 +22,7 @@ from streamapp.jobs.taskwork import Assignment, Begun
 from streamapp.jobs.together import both
 from streamapp.models import ChunkResult, WorkerBeat
 from streamapp.store import jobs, rests, workers
-from streamapp.store.chunks import ChunkKey, results_of, size_of, store_result
+from streamapp.store.chunks import ChunkKey, results_of, store_result
 from streamapp.store.database import Database
 from streamapp.store.sql import AnyRow
 from streamapp.tasks.contract import Report
@@ -125,22 +125,14 @@ def keep_result(
         said = isinstance(outcome.get("error"), str) if "error" in outcome else isinstance(outcome.get("out"), dict)
         if not said or len(outcome) != 1:
             raise InvalidMessage(f'outcome {number} is neither {{"out": an object}} nor {{"error": text}}')
-    size = size_of(connection, key)
-    if size is not None and size != len(outcomes):
-        raise InvalidMessage(f"it has {len(outcomes)} outcomes for a chunk of {size} items")
     faultless = not any("error" in outcome for outcome in outcomes)
-    if not store_result(connection, key, json.dumps(outcomes).encode(), version if faultless else None):
-        return None
-    return _complete(connection, key.run, key.step)
-
-
-def _complete(connection: Connection, run: Run, step: int) -> Complete | None:
-    """Read what is put together next in the transaction that made it complete: a trip to the store less, or two."""
-    row = jobs.get(connection, run)
+    made = json.dumps(outcomes).encode()
+    row = store_result(connection, key, made, version if faultless else None, len(outcomes))
     if row is None:
         return None
+    # what is put together next is read in the transaction that made it complete: a trip to the store less, or two
     few = row.size <= INLINE_BYTES and row.total <= FEW_ITEMS
-    return Complete(row, _results(connection, run, step) if few else None)
+    return Complete(row, _results(connection, key.run, key.step) if few else None)
 
 
 def _results(connection: Connection, run: Run, step: int) -> list[Row]:

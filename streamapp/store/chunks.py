@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Connection, Double, and_, bindparam, case, delete, func, insert, null, select, update
 
+from streamapp.errors import InvalidMessage
 from streamapp.identity import Run
 from streamapp.store import memory
 from streamapp.store.joining import WAITING, join
@@ -19,7 +20,7 @@ from streamapp.store.schema import chunks, clock, jobs
 from streamapp.store.sql import AnyRow, its, of_run
 from streamapp.store.times import elapsed
 
-__all__ = ["ChunkKey", "begin_step", "complete_steps", "results_of", "size_of", "store_result"]
+__all__ = ["ChunkKey", "begin_step", "complete_steps", "results_of", "store_result"]
 
 FLYING, STORED = "flying", "stored"
 NOTHING: Mapping[str, Recalled] = MappingProxyType({})
@@ -130,18 +131,12 @@ def _this(key: ChunkKey) -> dict[str, Any]:
     return {**its(key.run), "of_step": key.step, "of_predictor": key.predictor, "of_chunk": key.chunk}
 
 
-def size_of(connection: Connection, key: ChunkKey) -> int | None:
-    """How many items that chunk has; None when there is no such chunk (any more)."""
-    return SIZE(connection, _this(key)).scalar_one_or_none()
-
-
 THIS = and_(
     of_run(chunks),
     chunks.c.step == bindparam("of_step"),
     chunks.c.predictor == bindparam("of_predictor"),
     chunks.c.chunk == bindparam("of_chunk"),
 )
-SIZE = Often(select(chunks.c.size).where(THIS))
 KEPT = Often(select(chunks.c.state, chunks.c.size, chunks.c.version, chunks.c.digest).where(THIS))
 STORE = Often(update(chunks).where(THIS).values(state=STORED, outcomes=bindparam("to_outcomes"), stored_at=clock()))
 AT_STEP = and_(of_run(jobs), jobs.c.status == "running", jobs.c.step == bindparam("of_step"))
@@ -156,7 +151,7 @@ ONE_LESS = Often(
         work_hash=case((bindparam("expected", type_=Boolean()), jobs.c.work_hash), else_=null()),
     )
 )
-DONE = Often(select(jobs.c.id).where(AT_STEP, jobs.c.unfinished == 0))
+DONE = Often(select(jobs).where(AT_STEP, jobs.c.unfinished == 0))
 RESULTS = Often(
     select(chunks.c.predictor, chunks.c.chunk, chunks.c.payload, chunks.c.outcomes)
     .where(of_run(chunks), chunks.c.step == bindparam("of_step"))
@@ -164,16 +159,22 @@ RESULTS = Often(
 )
 
 
-def store_result(connection: Connection, key: ChunkKey, outcomes: bytes, version: str | None = None) -> bool:
-    """Store a result once. True when the step has all its results now, also if this one was there before.
+def store_result(
+    connection: Connection, key: ChunkKey, outcomes: bytes, version: str | None = None, items: int | None = None
+) -> AnyRow | None:
+    """Store a result once. The job's row when its step has all its results now, also if this one was there before.
 
     It is remembered if the predictor's `version` made it for which it was planned. None says that it has errors;
-    then, and when another version made it, no other job gets this one's report.
+    then, and when another version made it, no other job gets this one's report. Raises `InvalidMessage` when it is of
+    another number of `items` than its chunk.
     """
     this = _this(key)
-    # its results come one after the other, and a job is locked before its chunks, here and everywhere
-    LOCK_JOB(connection, this).one_or_none()
+    if connection.dialect.name != "sqlite":  # which has one writer
+        # its results come one after the other, and a job is locked before its chunks, here and everywhere
+        LOCK_JOB(connection, this).one_or_none()
     row = KEPT(connection, this).one_or_none()
+    if row is not None and items is not None and row.size != items:
+        raise InvalidMessage(f"it has {items} outcomes for a chunk of {row.size} items")
     if row is not None and row.state != STORED:
         STORE(connection, {**this, "to_outcomes": outcomes})
         expected = version is not None and version == row.version
@@ -181,7 +182,7 @@ def store_result(connection: Connection, key: ChunkKey, outcomes: bytes, version
             memory.enter(connection, key.run.tenant, row.digest, key.predictor, outcomes)
         noted = {"items": row.size, "waited": int(row.state == WAITING), "expected": expected}
         ONE_LESS(connection, {**this, **noted})
-    return DONE(connection, this).one_or_none() is not None
+    return DONE(connection, this).one_or_none()
 
 
 def results_of(connection: Connection, run: Run, step: int) -> Sequence[AnyRow]:

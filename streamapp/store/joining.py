@@ -60,15 +60,10 @@ def is_new() -> ColumnElement[bool]:
 def join(connection: Connection, run: Run, predictors: Sequence[str]) -> float:
     """The pass that a run starts a step with; its tenant's is raised too if it joins the others just now."""
     these = {**its(run), "predictors": list(predictors)}
-    level = LEAST_SERVED(connection, these).scalar_one_or_none()
-    newcomers = LEAST(connection, these).scalar_one_or_none()
-    if newcomers is None:
+    place = PLACE(connection, these).one()
+    if place.newcomers is None:
         _join_tenants(connection, these)
-    if level is None:
-        level = MOST_SERVED(connection, these).scalar_one_or_none()
-    if level is None:
-        level = newcomers
-    return max(float(level or 0.0), float(BEFORE(connection, these).scalar_one_or_none() or 0.0))
+    return max(float(place.level or 0.0), float(place.own or 0.0))
 
 
 def _its_chunks(of: Table, predictors: Predictors) -> tuple[ColumnElement[bool], ...]:
@@ -89,12 +84,18 @@ MY_TENANT: BindParameter[Any] = bindparam("of_tenant")
 WAITS = and_(RUNNING, jobs.c.waiting != ZERO, waits_for(jobs, THESE))  # not `>`: see the index
 # each finds its row at the end of an index that holds no others: thousands may wait, and each step of each job asks
 _MINE = select(jobs.c.served).where(jobs.c.tenant == MY_TENANT).limit(1)
-LEAST = Often(_MINE.where(WAITS).order_by(jobs.c.served))
-LEAST_SERVED = Often(_MINE.where(WAITS, not_(is_new())).order_by(jobs.c.served))
-MOST_SERVED = Often(
-    _MINE.where(RUNNING, not_(is_new()), exists().where(*_its_chunks(jobs, THESE))).order_by(jobs.c.served.desc())
+_NEWCOMERS = _MINE.where(WAITS).order_by(jobs.c.served).scalar_subquery()
+_LEAST_SERVED = _MINE.where(WAITS, not_(is_new())).order_by(jobs.c.served).scalar_subquery()
+_MOST_SERVED = _MINE.where(RUNNING, not_(is_new()), exists().where(*_its_chunks(jobs, THESE)))
+PLACE = Often(
+    select(
+        func.coalesce(_LEAST_SERVED, _MOST_SERVED.order_by(jobs.c.served.desc()).scalar_subquery(), _NEWCOMERS).label(
+            "level"
+        ),
+        _NEWCOMERS.label("newcomers"),
+        select(jobs.c.served).where(of_run(jobs)).scalar_subquery().label("own"),
+    )
 )
-BEFORE = Often(select(jobs.c.served).where(of_run(jobs)))
 LEAST_TENANT = Often(
     select(func.min(tenants.c.served))
     .where(tenants.c.tenant.in_(select(jobs.c.tenant).where(RUNNING, jobs.c.waiting > ZERO, waits_for(jobs, THESE))))

@@ -140,7 +140,7 @@ def test_many_results_at_once_complete_a_step_once(database: Database) -> None:
     """I expect every result to count once, however many come at the same moment, some of them twice."""
     run = running(database, chunks=60)
     fly(database, 60)
-    completed: list[bool] = []
+    completed: list[object] = []
 
     def results(offset: int) -> None:
         for number in range(60):
