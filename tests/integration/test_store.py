@@ -33,6 +33,7 @@ from tests.integration import postgresql
 from tests.unit.store import (
     test_credits,
     test_dead_letters,
+    test_joining,
     test_keys,
     test_leases,
     test_ledger,
@@ -52,6 +53,7 @@ from tests.unit.store.rows import fly, new_job, put, reserved, row_of, rows_of, 
 SHARED: tuple[ModuleType, ...] = (
     test_credits,
     test_dead_letters,
+    test_joining,
     test_keys,
     test_leases,
     test_ledger,
