@@ -2,7 +2,7 @@
 
 SQLite runs such a statement in a few microseconds, on rows that it has in memory. SQLAlchemy takes 15 to 20 more to
 find the statement's spelling, to order its parameters and to describe its result, which are the same each time; with
-35 of them for a job that was a third of what the store cost it (docs/adr/0033). Other databases are asked over a
+35 of them for a job that was more than half of what the store cost it (docs/adr/0033). Other databases are asked over a
 network, where that is little, and get them by SQLAlchemy's own way.
 """
 
@@ -82,7 +82,7 @@ class Often:
 
     def _in_sqlite(self, connection: Connection, params: Params) -> _Spelled:
         # an insert's columns are its parameters' names, and IN has a place for each of its values
-        shape: Shape = (*params, *(len(value) for value in params.values() if type(value) is list))
+        shape: Shape = (*params, *(len(value) for value in params.values() if isinstance(value, list | tuple)))
         spelled = self._spelled.get(shape)
         if spelled is None:
             spelled = self._spelled[shape] = _spell(self.statement, connection, params)
@@ -91,11 +91,16 @@ class Often:
 
 @dataclass(frozen=True, slots=True)
 class _Spelled:
-    """A statement in SQLite's words. `take` orders its parameters, `fixed` are those that stand in the statement."""
+    """A statement in SQLite's words.
+
+    `fixed` are the parameters that stand in the statement, `lists` the places of those that are lists. Some are
+    `converted` as their types want it; `take` puts all of them in order.
+    """
 
     sql: str
     fixed: Params
     lists: Mapping[str, Sequence[str]]
+    converted: Sequence[tuple[str, Callable[[Any], Any]]]
     take: Callable[[Params], Sequence[Any]]
     row: Callable[[Sequence[Any]], Any]
     driver_error: type[Exception]
@@ -119,6 +124,8 @@ class _Spelled:
         known = {**self.fixed, **params}
         for name, places in self.lists.items():
             known.update(zip(places, params[name], strict=True))
+        for name, convert in self.converted:
+            known[name] = convert(known[name])
         return self.take(known)
 
     def _as_sqlalchemy(self, error: Exception, connection: Connection, values: Any) -> Exception:
@@ -164,7 +171,7 @@ class _Found:
 
 
 def _spell(statement: Statement, connection: Connection, params: Params) -> _Spelled:
-    """By SQLAlchemy, once. Raises TypeError for a parameter or a column that the driver does not take as it is."""
+    """By SQLAlchemy, once."""
     dialect = connection.dialect
     compiled = statement.compile(dialect=dialect, column_keys=list(params))
     state = compiled.construct_expanded_state(dict(params))
@@ -172,10 +179,14 @@ def _spell(statement: Statement, connection: Connection, params: Params) -> _Spe
     lists = {name: places for name, places in state.parameter_expansion.items() if name in params}
     places = {place for each in lists.values() for place in each}
     fixed = {name: state.parameters[name] for name in order if name not in params and name not in places}
+    kinds = {name: compiled.binds[name].type.dialect_impl(dialect) for name in order if name in compiled.binds}
+    needed = {name: kind.bind_processor(dialect) for name, kind in kinds.items()} | dict(state.processors)
+    converted = [(name, cast(Any, needed[name])) for name in dict.fromkeys(order) if needed.get(name)]
     return _Spelled(
         state.statement,
         fixed,
         lists,
+        converted,
         _taker(order),
         _reader(statement, dialect),
         cast(Any, dialect.dbapi).Error,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -63,9 +63,19 @@ def test_the_rows_are_the_same(database: Database, statement: Any, params: dict[
 def test_a_list_of_another_length_is_another_spelling(database: Database) -> None:
     """I expect each call to see its own values, also those before it that had more."""
     named = Often(NAMED)
-    lists: list[list[str]] = [["anna", "bert", "carl"], ["carl"], [], ["bert", "anna"]]
+    lists: list[Sequence[str]] = [["anna", "bert", "carl"], ["carl"], [], ("bert", "anna")]
     found = [database.read_sync(_names, named, names) for names in lists]
     assert found == [sorted(names) for names in lists]
+
+
+def test_values_are_converted_on_their_way_in(database: Database) -> None:
+    """I expect each value as its type wants it, and one that its type does not take to be refused."""
+    pause = Often(update(tenants).where(tenants.c.tenant == bindparam("of_tenant")).values(paused=bindparam("to")))
+    database.write_sync(lambda c: pause(c, {"of_tenant": "anna", "to": True}).rowcount)
+    database.write_sync(lambda c: pause.each(c, [{"of_tenant": "bert", "to": False}]))
+    assert database.read_sync(lambda c: [row.paused for row in c.execute(ALL)]) == [True, False, False]
+    with pytest.raises(TypeError, match="boolean"):
+        database.write_sync(lambda c: pause(c, {"of_tenant": "anna", "to": "no"}).rowcount)
 
 
 def test_what_was_changed_is_counted(database: Database) -> None:
@@ -149,5 +159,5 @@ def _undone(database: Database, work: Callable[[Connection], Any]) -> Any:
     return database.write_sync(within)
 
 
-def _names(connection: Connection, named: Often, names: list[str]) -> list[str]:
+def _names(connection: Connection, named: Often, names: Sequence[str]) -> list[str]:
     return [row.tenant for row in named(connection, {"names": names})]
