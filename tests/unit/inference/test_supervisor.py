@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from streamapp.inference import lifeline
 from streamapp.inference.supervisor import Supervisor, wait_s
+
+OFTEN = re.compile(r"model worker 0 ended ([3-9]|\d\d+) times within ten minutes")  # it may end again between two looks
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ async def test_a_child_that_ends_after_a_while_keeps_ending(faust: Path, monkeyp
     supervisor.start()
     try:
         async with asyncio.timeout(60):
-            while not (supervisor.keep_ending or "").startswith("model worker 0 ended 3 times within ten minutes"):
+            while not OFTEN.match(supervisor.keep_ending or ""):
                 assert "times" not in (supervisor.trouble or "")
                 await asyncio.sleep(0.02)
     finally:
