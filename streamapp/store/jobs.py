@@ -39,14 +39,14 @@ STILL = select(jobs.c.tenant, jobs.c.id, jobs.c.run).where(
 )
 DROP = Often(delete(chunks).where(of_run(chunks)))
 DROP_OPEN = Often(delete(chunks).where(of_run(chunks), chunks.c.state != STORED))
-ENDED = (
+_ENDED = (
     update(jobs)
     .where(of_run(jobs), jobs.c.status.in_(ACTIVE))
     .values(status=bindparam("to_status"), error=bindparam("to_error"), finished_at=clock(), unfinished=0, waiting=0)
     .values(feed=feed_number(jobs.c.tenant))
 )
-SUCCEEDED = ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
-END, SUCCEED = Often(ENDED), Often(SUCCEEDED)
+_SUCCEEDED = _ENDED.values(started_at=func.coalesce(jobs.c.started_at, clock()), done=jobs.c.total)
+ENDED, SUCCEEDED = Often(_ENDED), Often(_SUCCEEDED)
 
 
 def get(connection: Connection, run: Run, *, lock: bool = False) -> AnyRow | None:
@@ -84,9 +84,9 @@ def end(connection: Connection, /, run: Run, status: str, error: str | None = No
     succeeded = status == "succeeded"
     values = {**its(run), "to_status": status, "to_error": error}
     if noted:
-        changed = connection.execute((SUCCEEDED if succeeded else ENDED).values(**noted), values).rowcount
+        changed = connection.execute((_SUCCEEDED if succeeded else _ENDED).values(**noted), values).rowcount
     else:
-        changed = (SUCCEED if succeeded else END)(connection, values).rowcount
+        changed = (SUCCEEDED if succeeded else ENDED)(connection, values).rowcount
     if changed:
         (DROP if succeeded else DROP_OPEN)(connection, its(run))
     return changed == 1

@@ -74,11 +74,12 @@ class Often:
 
     def each(self, connection: Connection, rows: Sequence[Params]) -> None:
         """Run it for each of `rows`, which have the same parameters; what it finds is not looked at."""
+        if not rows:
+            return
         if connection.dialect.name != "sqlite":
-            if rows:
-                connection.execute(self.statement, rows)
-        elif rows:
-            self._in_sqlite(connection, rows[0]).run_each(connection, rows)
+            connection.execute(self.statement, rows)
+            return
+        self._in_sqlite(connection, rows[0]).run_each(connection, rows)
 
     def _in_sqlite(self, connection: Connection, params: Params) -> _Spelled:
         # an insert's columns are its parameters' names, and IN has a place for each of its values
