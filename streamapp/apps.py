@@ -97,6 +97,7 @@ class LifecycleApp(faust.App):
         self.on_partitions_assigned.connect(self._has_joined)
         self.on_partitions_revoked.connect(self._has_left)
         self._beside: list[asyncio.Task[None]] = []
+        self._stopping = ""
 
     async def on_first_start(self) -> None:
         """Start the parts: nothing is consumed before they are ready."""
@@ -137,6 +138,7 @@ class LifecycleApp(faust.App):
         unacknowledged, since `noack()` streams acknowledge nothing by themselves, and comes again elsewhere.
         """
         self.deadline.arm()
+        self._stopping = "what is in hand"
         self.flow_control.suspend()
         for task in self._beside:
             task.cancel()
@@ -148,7 +150,9 @@ class LifecycleApp(faust.App):
             if ended is not None and ended is not True:
                 self.exit_code = SOFTWARE
         self.conf.stream_wait_empty = False
+        self._stopping = "its parts"
         await self.parts.stop()
+        self._stopping = "Faust itself"
         await super().on_stop()
 
     @property
@@ -184,7 +188,10 @@ class LifecycleApp(faust.App):
     def _left(self) -> str:
         """What has not ended when the time to stop is over, and comes again elsewhere."""
         left = [f"{work.tp.topic} {work.tp.partition} {work.offset}" for flow in self.flows for work in flow.in_work()]
-        return f"stopping took more than {STOP_S:.0f} s; handed back: {', '.join(left) or 'nothing'}"
+        return (
+            f"stopping took more than {STOP_S:.0f} s ({self._stopping or 'it was still starting'}); "
+            f"handed back: {', '.join(left) or 'nothing'}"
+        )
 
 
 def _credentials(kafka: Kafka) -> Credentials | None:

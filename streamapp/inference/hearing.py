@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from streamapp.cancelling import cancelled
 from streamapp.identity import Run
 from streamapp.kafka.access import Kafka
 from streamapp.models import Cancel
@@ -50,9 +50,7 @@ class Hearing:
     async def stop(self) -> None:
         """End, and let the connection go."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled([self._task])
 
     async def _run(self) -> None:
         while True:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 
+from streamapp.cancelling import cancelled
 from streamapp.jobs.insight import Insight
 from streamapp.jobs.offsets import Offsets
 from streamapp.jobs.publish import Publisher
@@ -106,10 +106,7 @@ class JobsWorker:
             await self._stopping
         if self._sweeping is not None:
             await asyncio.wait({self._sweeping}, timeout=LAST_SWEEP_S)  # it gives its lease back
-        for task in self._tasks:
-            task.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await task
+        await cancelled(self._tasks)
         await goodbye
         await self._offsets.close()
         self._workshop.close()

@@ -26,6 +26,7 @@ __all__ = ["Line", "Offsets", "Progress", "Snapshot", "lines"]
 logger = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
+CLOSE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,10 @@ class Offsets:
             raise BrokerUnavailable(f"Kafka does not answer: {error!r}") from error
 
     async def close(self) -> None:
-        """Let the clients go."""
-        async with self._turn:
-            await self._drop()
+        """Let the clients go; for two seconds, since a stop waits for it."""
+        with suppress(TimeoutError):  # of whoever still asks
+            async with asyncio.timeout(CLOSE_S), self._turn:
+                await self._drop()
 
     async def _ask(self) -> Snapshot:
         consumer, admin = await self._connected()

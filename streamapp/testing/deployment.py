@@ -17,6 +17,7 @@ import asyncio
 import copy
 import email
 import email.policy
+import logging
 import os
 import signal
 import subprocess
@@ -38,8 +39,11 @@ from streamapp.embedded.ports import free_port
 
 __all__ = ["Deployment", "until"]
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
+SAID = 3000  # characters of a log
 FINAL = ("succeeded", "failed", "cancelled", "expired")
 
 
@@ -149,27 +153,33 @@ class Deployment:
     def ready(self) -> bool:
         """Whether the worker says that it is ready. Raises when it has ended instead."""
         if self.process is not None and self.process.poll() is not None:
-            raise RuntimeError(f"the worker ended with {self.process.returncode}: {self.log.read_text()[-3000:]}")
+            raise RuntimeError(f"the worker ended with {self.process.returncode}: {self.log.read_text()[-SAID:]}")
         try:
             return self.http.get("/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
     def stop(self, timeout_s: float = 30.0) -> int | None:
-        """SIGTERM to the worker, and its exit code."""
+        """SIGTERM to the worker, and its exit code. One that is not 0 is logged with the end of the worker's log."""
         if self.process is None:
             return None
+        code = self._stopped(self.process, timeout_s)
+        if code:
+            logger.warning("the worker ended with %d; the end of its log:\n%s", code, self.log.read_text()[-SAID:])
+        return code
+
+    def _stopped(self, process: subprocess.Popen[bytes], timeout_s: float) -> int:
         for worker in self.workers("streamapp"):
             worker.terminate()
         try:
-            return self.process.wait(timeout_s)
+            return process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             for worker in self.workers():
                 worker.kill()
-            return self.process.wait(5)
+            return process.wait(5)
         finally:
-            assert self.process.stdin is not None
-            self.process.stdin.close()  # the leash: what is left ends
+            assert process.stdin is not None
+            process.stdin.close()  # the leash: what is left ends
 
     def workers(self, app: str | None = None) -> list[psutil.Process]:
         """The processes of this deployment's workers: `streamapp`, `streamapp.inference`, or both."""
