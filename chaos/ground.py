@@ -17,6 +17,7 @@ import httpx
 import psutil
 
 from chaos.kept import Ended, Kept
+from streamapp.delivery import clerk
 from streamapp.embedded import broker, jars
 from streamapp.embedded.ports import free_port
 from streamapp.kafka.access import Kafka
@@ -103,13 +104,16 @@ class Ground:
         raise TimeoutError(f"the worker is not ready after {timeout_s:.0f} s; its log is in {self.folder}/logs")
 
     def kill(self, who: str) -> bool:
-        """kill -9 to the ``worker``, the ``model`` worker or the ``broker``. False when it does not run right now."""
+        """kill -9 to the ``worker``, its mail ``clerk``, the ``model`` worker or the ``broker``.
+
+        False when it does not run right now.
+        """
         if who == "broker":
             return self.broker is not None and self.broker.kill()
         if who == "worker":
             return self.worker is not None and self.worker.kill()
         killed = False
-        for process in self.models():
+        for process in self.clerks() if who == "clerk" else self.models():
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
                 killed = True
@@ -118,6 +122,10 @@ class Ground:
     def models(self) -> list[psutil.Process]:
         """The model workers that run."""
         return [] if self.worker is None else self.worker.below(*MODEL_WORKER)
+
+    def clerks(self) -> list[psutil.Process]:
+        """The processes that send e-mails."""
+        return [] if self.worker is None else self.worker.named(clerk.NAME)
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """What the store's file says, read only. Raises sqlite3.Error while it can't be read."""

@@ -63,13 +63,22 @@ class Kept:
 
     def below(self, *words: str) -> list[psutil.Process]:
         """The processes that the command started whose command line has these words in a row."""
+
+        def has_them(child: psutil.Process) -> bool:
+            line = child.cmdline()
+            return any(tuple(line[at : at + len(words)]) == words for at in range(len(line)))
+
+        return self._children(has_them)
+
+    def named(self, name: str) -> list[psutil.Process]:
+        """The processes below the command that call themselves that."""
+        return self._children(lambda child: child.name() == name)
+
+    def _children(self, wanted: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
         process, found = self.process, []
         with suppress(psutil.Error):
-            for child in process.children(recursive=True) if process else ():
-                line = child.cmdline()
-                if any(tuple(line[at : at + len(words)]) == words for at in range(len(line))):
-                    found.append(child)
-        return found
+            found = process.children(recursive=True) if process else []
+        return [child for child in found if _is(child, wanted)]
 
     def kill(self) -> bool:
         """kill -9 to the command. False when there is none right now."""
@@ -105,3 +114,11 @@ class Kept:
         if self._leash is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._leash.pid, signal.SIGKILL)
+
+
+def _is(child: psutil.Process, wanted: Callable[[psutil.Process], bool]) -> bool:
+    """Whether it is one that is wanted; one that ended meanwhile is not."""
+    try:
+        return wanted(child)
+    except psutil.Error:
+        return False

@@ -60,7 +60,7 @@ def full(chance: random.Random, points: Sequence[str], rounds: int) -> list[list
     script = []
     for number in range(rounds):
         scenes = [Scene("point", point) for point in deck[number * each : (number + 1) * each]]
-        scenes += [Scene("kill", who) for who in ("worker", "model", "broker")]
+        scenes += [Scene("kill", who) for who in ("worker", "model", "clerk", "broker")]
         scenes += [Scene("mail", mode) for mode in modes[number * 3 : number * 3 + 3]]
         scenes += [Scene("lock", f"{chance.uniform(1, 15):.1f}"), Scene("spoil")]
         scenes.append(Scene("double", DOUBLED[number % len(DOUBLED)]))
@@ -75,7 +75,8 @@ def short(chance: random.Random, *, core: bool = False) -> list[Scene]:
     if core:
         return list(SHORT)
     points = [Scene("point", point) for point in SHORT_POINTS]
-    rest = [*points, Scene("kill", "worker"), Scene("mail", "421-mail"), Scene("mail", "hang-kept"), Scene("spoil")]
+    kills = [Scene("kill", who) for who in ("worker", "clerk")]
+    rest = [*points, *kills, Scene("mail", "421-mail"), Scene("mail", "hang-kept"), Scene("spoil")]
     chance.shuffle(rest)
     return [*SHORT, Scene("kill", "broker"), *rest]
 

@@ -23,7 +23,7 @@ PLANS = 512  # most of them stand in the workshop's line, where a small one pass
 RESULTS = 256
 NOTICES = 64
 LETTERS = 16
-MAILS_IN_LINE = 512  # several domains' lines in streamapp.delivery.lanes, for a second each
+MAILS_IN_LINE = 2048  # many domains' lines in streamapp.delivery.lanes: what finds no place here holds up all topics
 POSTS_IN_LINE = 512  # the same for hosts
 
 

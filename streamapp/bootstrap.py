@@ -13,7 +13,7 @@ from streamapp import agents, web
 from streamapp.allocator import give_back
 from streamapp.apps import STAND_STILL_S, LifecycleApp
 from streamapp.delivery.dial import Names
-from streamapp.delivery.mail import SmtpMail
+from streamapp.delivery.mailroom import Mailroom
 from streamapp.delivery.post import Poster
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.delivery.target import Rules
@@ -95,7 +95,7 @@ def jobs_app() -> faust.App:
 def _jobs_app(settings: Settings) -> faust.App:
     registry = load_registry(settings.tasks, settings.only_tasks, settings.chosen_default)
     address = parse_smtp_url(settings.smtp_url or local_smtp_url(settings.home))
-    server = SmtpMail(address, settings.mail_timeout_s, settings.mail_concurrency)
+    mailroom = Mailroom(address, settings.mail_timeout_s, settings.mail_concurrency)
     names = TopicNames(settings.topic_prefix)
     app = LifecycleApp(settings.group, **faust_options(settings, "jobs"))
     inference = topic(app, names.inference, Job)
@@ -114,7 +114,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     blobs = Blobs(settings.blobs)
     workshop = Workshop(settings)
     room = settings.tenant_running
-    mailer = Mailer(database, server, settings)
+    mailer = Mailer(database, mailroom, settings)
     publisher = Publisher(database, by_name, names, room, mailer)
     endings = Endings(database)
     cancels = Cancels(topic(app, names.cancels, Cancel))
@@ -150,7 +150,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     supervisor = Supervisor(settings.model_workers, settings.worker_log_level, leave_misconfigured)
     insight = Insight(offsets, database)
     parts = JobsWorker(
-        settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, server.close
+        settings, registry, database, publisher, workshop, sweeper, supervisor, insight, offsets, mailroom.close
     )
     orphans = Orphans(database, blobs, settings.upload_timeout_s)
     watch = Watch(database)
@@ -158,6 +158,7 @@ def _jobs_app(settings: Settings) -> faust.App:
     partials = Partials(database, workshop, registry, watch)
     parts.first, parts.ready = functools.partial(_may_listen, app), keyring.begin
     parts.keepers = [
+        mailroom.open,
         keyring.run,
         pressure.run,
         endings.run,

@@ -41,7 +41,7 @@ class DeliverySettings(BaseSettings):
         0, ge=0, description="E-mails that the jobs of one tenant may ask for in an hour; 0: any number."
     )
     mail_concurrency: int = Field(
-        8,
+        20,
         ge=1,
         le=256,
         description="SMTP conversations at a time in a worker, and so connections; a domain has a quarter or half.",

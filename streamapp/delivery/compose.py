@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from base64 import encodebytes
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.mime.base import MIMEBase
@@ -41,7 +42,7 @@ from streamapp.mailboxes import one_mailbox
 from streamapp.resources import JobResource
 from streamapp.tasks.contract import Attachment, Report
 
-__all__ = ["compose"]
+__all__ = ["Letter", "compose"]
 
 DELIVERY_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MEDIA_TYPE = re.compile(r"(application|audio|image|text|video|font)/([A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126})")
@@ -57,30 +58,34 @@ _templates = Environment(
 )
 
 
-def compose(
-    *,
-    delivery_id: str,
-    sender: str,
-    recipient: str,
-    event: Literal["succeeded", "failed"],
-    job: JobResource,
-    report: Report | None,
-    link_base: str,
-) -> Mail:
-    """Write the e-mail about a job's end; the same `delivery_id` always gives the same Message-ID.
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What an e-mail about a job's end is made of. `sender` may carry a display name, `recipient` is a bare address."""
 
-    `sender` may carry a display name, `recipient` is a bare address. Raises `Permanent` for an address or id that
-    can't stand in a header, and for a success without a report.
+    delivery_id: str
+    sender: str
+    recipient: str
+    event: Literal["succeeded", "failed"]
+    job: JobResource
+    report: Report | None
+    link_base: str
+
+
+def compose(letter: Letter) -> Mail:
+    """Write the e-mail; the same `delivery_id` always gives the same Message-ID.
+
+    Raises `Permanent` for an address or id that can't stand in a header, and for a success without a report.
     """
-    if event == "succeeded" and report is None:
+    succeeded, job = letter.event == "succeeded", letter.job
+    if succeeded and letter.report is None:
         raise Permanent("A job that succeeded has a report; this one has none.")
-    shown = report if event == "succeeded" else None
-    source = _sender(sender)
-    to = _address(recipient)
+    shown = letter.report if succeeded else None
+    source = _sender(letter.sender)
+    to = _address(letter.recipient)
     subject = _one_line(shown.subject if shown else failed_title(job))
-    link = f"{link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}"
-    identity = f"{_identity(delivery_id)}@{source.domain}"
-    message = _body(job, shown, subject, link, f"{delivery_id[:32]}@{source.domain}")
+    link = f"{letter.link_base.rstrip('/')}/jobs/{quote(job.id, safe='')}"
+    identity = f"{_identity(letter.delivery_id)}@{source.domain}"
+    message = _body(job, shown, subject, link, f"{letter.delivery_id[:32]}@{source.domain}")
     _head(message, source, to, subject, identity)
     return Mail(source.addr_spec, to.addr_spec, flatten(message))
 

@@ -15,6 +15,7 @@ from aiosmtplib import (
     SMTPSenderRefused,
 )
 
+from streamapp.delivery.compose import Letter
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Connection, Pool
 from streamapp.errors import Permanent, StreamappError, Transient
@@ -46,18 +47,18 @@ class MailRefused(Permanent):
 
 
 class MailServer(Protocol):
-    """Takes mail for delivery."""
+    """Takes e-mails for delivery."""
 
-    async def send(self, mail: Mail) -> None:
-        """Hand a mail over; returns once the server has taken it (250 after DATA).
+    async def send(self, letter: Letter) -> None:
+        """Write it and hand it over; returns once the server has taken it (250 after DATA).
 
-        Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`. One that is cancelled raises `MailUnavailable` where
-        the mail has certainly not gone, and CancelledError otherwise.
+        Raises `MailUnavailable`, `MailInDoubt` or `MailRefused`, and what writing it raises. One that is cancelled
+        raises `MailUnavailable` where the mail has certainly not gone, and CancelledError otherwise.
         """
 
 
 class SmtpMail:
-    """`MailServer` over SMTP (RFC 5321), on at most `connections` connections at a time, which are kept for the next.
+    """Mail over SMTP (RFC 5321), on at most `connections` connections at a time, which are kept for the next.
 
     Each mail is through within `timeout_s` seconds in all.
     """
@@ -68,7 +69,7 @@ class SmtpMail:
         self.pool = Pool(self._connection, connections)
 
     async def send(self, mail: Mail) -> None:
-        """Hand a mail over."""
+        """Hand a mail over. Raises as `MailServer` does."""
         connection: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection
 
 from streamapp import faults
-from streamapp.delivery.compose import compose
+from streamapp.delivery.compose import Letter
 from streamapp.delivery.lanes import Lanes, Turn, domain_of
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailServer, MailUnavailable
 from streamapp.delivery.notice import notice
@@ -129,7 +129,7 @@ class Mailer:
         row = claimed.row
         if claimed.job is None:
             raise claimed.error or LookupError("it has no content")
-        mail = compose(
+        letter = Letter(
             delivery_id=row.id,
             sender=self._settings.mail_from,
             recipient=row.recipient,
@@ -140,7 +140,7 @@ class Mailer:
         )
         faults.cross("mail.before")
         try:
-            await self._server.send(mail)
+            await self._server.send(letter)
         except (MailUnavailable, MailRefused) as error:
             turn.ended(hung=isinstance(error, MailUnavailable) and error.hung)
             raise

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import threading
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from streamapp.documents.claim import INLINE_BYTES
 from streamapp.errors import TaskFailed, Transient
 from streamapp.jobs import taskwork
 from streamapp.jobs.line import Line
+from streamapp.nextdoor import forks, leave_with_parent
 from streamapp.settings import Settings
 
 __all__ = ["PROCESSES", "TIMEOUT_S", "Workshop"]
@@ -108,9 +108,7 @@ class Workshop:
                 self._line.give(pool)
 
     def _make(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["streamapp.jobs.taskwork"])
-        return ProcessPoolExecutor(1, context, initializer=_enter, initargs=(self._settings,))
+        return ProcessPoolExecutor(1, forks(), initializer=_enter, initargs=(self._settings,))
 
     def _instead_of(self, broken: ProcessPoolExecutor) -> ProcessPoolExecutor:
         self._pools.discard(broken)
@@ -139,13 +137,6 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 
 
 def _enter(settings: Settings) -> None:
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    threading.Thread(target=leave_with_parent, daemon=True).start()
     os.nice(5)  # the intake's answers come first
     taskwork.open_desk(settings)
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)

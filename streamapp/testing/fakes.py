@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from faust.types import EventT
 from pydantic import BaseModel
 
-from streamapp.delivery.mime import Mail
+from streamapp.delivery.compose import Letter, compose
 from streamapp.delivery.target import Target
 from streamapp.tasks.contract import Document, ItemError, Predictor
 
@@ -36,10 +36,11 @@ class RecordingMail:
         self.sent: list[tuple[str, EmailMessage]] = []
         self.failures = list(failures)
 
-    async def send(self, mail: Mail) -> None:
-        """Take a mail, or raise the next failure."""
+    async def send(self, letter: Letter) -> None:
+        """Take an e-mail, or raise the next failure."""
         if self.failures:
             raise self.failures.pop(0)
+        mail = compose(letter)
         message = message_from_bytes(mail.content, EmailMessage, policy=SMTP)
         self.sent.append((mail.recipient, message))
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
+from streamapp.delivery.clerk import Clerk
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer
@@ -300,7 +301,7 @@ async def test_what_the_ledger_says(
     identity = next(each.id for each in due if each.kind == "email")
     async with serving(Server(**answers)) as server:
         smtp = SmtpMail(parse_smtp_url(f"smtp://127.0.0.1:{server.port}"), TIMEOUT_S)
-        mailer = Mailer(database, smtp, Settings(home=tmp_path, mail_timeout_s=TIMEOUT_S, in_doubt=in_doubt))
+        mailer = Mailer(database, Clerk(smtp), Settings(home=tmp_path, mail_timeout_s=TIMEOUT_S, in_doubt=in_doubt))
         await mailer.deliver(Delivery(identity))
     row = row_of(database, deliveries, kind="email")
     assert (row.state, row.in_doubt, len(server.taken)) == (state, doubts, taken)
@@ -315,7 +316,7 @@ async def test_sent_again_with_the_same_id(database: Database, tmp_path: Path) -
     identity = next(each.id for each in due if each.kind == "email")
     async with serving(Server(data="drop")) as server:
         smtp = SmtpMail(parse_smtp_url(f"smtp://127.0.0.1:{server.port}"), TIMEOUT_S)
-        mailer = Mailer(database, smtp, Settings(home=tmp_path))
+        mailer = Mailer(database, Clerk(smtp), Settings(home=tmp_path))
         await mailer.deliver(Delivery(identity))
         server.answers.clear()
         put(database, deliveries, {"id": identity}, next_attempt_at=clock() - 1.0)

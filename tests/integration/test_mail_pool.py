@@ -15,6 +15,7 @@ from faust.types import TP
 from sqlalchemy import Connection, and_, event, update
 
 from streamapp.agents import MAILS_IN_LINE
+from streamapp.delivery.clerk import Clerk
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable, SmtpMail
 from streamapp.delivery.mime import Mail
 from streamapp.delivery.pool import Pool
@@ -405,7 +406,7 @@ async def test_one_domain_that_hangs_delays_nobody_else(database: Database, tmp_
     settings = Settings(home=tmp_path, mail_concurrency=8, mail_timeout_s=600.0)
     async with serving(Server(hang_at=where, hangs="@hangs.example")) as server:
         mail = smtp(server, settings.mail_concurrency, settings.mail_timeout_s)
-        async with Topic(database, Mailer(database, mail, settings).deliver, settings.mail_concurrency) as topic:
+        async with Topic(database, Mailer(database, Clerk(mail), settings).deliver, settings.mail_concurrency) as topic:
             topic.publish(slow + quick)
             await until(lambda: len(server.to("@example.org")) == 20, "the others' mail")
             assert (server.hanging, server.to("@hangs.example")) == (2, [])
@@ -427,10 +428,10 @@ async def test_one_domain_that_hangs_delays_nobody_else(database: Database, tmp_
 async def test_a_domain_that_hangs_for_good_costs_few_attempts(database: Database, tmp_path: Path) -> None:
     """I expect a conversation that was given up to shut its domain: one probe at a time; the others wait, uncounted."""
     slow = due(database, *(f"{number}@hangs.example" for number in range(50)))
-    settings = Settings(home=tmp_path, mail_timeout_s=1.0, mail_first_retry_s=3600.0)
+    settings = Settings(home=tmp_path, mail_concurrency=8, mail_timeout_s=1.0, mail_first_retry_s=3600.0)
     async with serving(Server(hang_at="RCPT", hangs="@hangs.example")) as server:
         mail = smtp(server, timeout_s=settings.mail_timeout_s)
-        async with Topic(database, Mailer(database, mail, settings).deliver, 8) as topic:
+        async with Topic(database, Mailer(database, Clerk(mail), settings).deliver, 8) as topic:
             topic.publish(slow)
             await until(lambda: len(server.peers) >= 2, "the first two")
             for _ in range(3):
@@ -449,10 +450,10 @@ async def test_a_domain_that_hangs_for_good_costs_few_attempts(database: Databas
 async def test_a_whole_queue_to_one_domain_that_answers_goes_out(database: Database, tmp_path: Path) -> None:
     """I expect a burst to one address to be taken over half of the conversations, without one attempt too many."""
     found = due(database, *(["reader@example.org"] * 100))
-    settings = Settings(home=tmp_path)
+    settings = Settings(home=tmp_path, mail_concurrency=8)
     async with serving(Server()) as server:
         mail = smtp(server)
-        async with Topic(database, Mailer(database, mail, settings).deliver, 8) as topic:
+        async with Topic(database, Mailer(database, Clerk(mail), settings).deliver, 8) as topic:
             topic.publish(found)
             await until(lambda: len(server.mails) == 100, "the burst")
         await mail.close()

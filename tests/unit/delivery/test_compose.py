@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 
-from streamapp.delivery.compose import compose
+from streamapp.delivery.compose import Letter, compose
 from streamapp.delivery.notice import memory_line, notice
 from streamapp.errors import Permanent
 from streamapp.resources import JobResource, Progress
@@ -67,12 +67,13 @@ def raw(
         "recipient": "mary@example.org",
         "link_base": "https://books.example.org",
     }
-    return compose(
+    letter = Letter(
         event=event,
         job=job or a_job(),
         report=report or (a_report() if event == "succeeded" else None),
         **(values | changes),
-    ).content
+    )
+    return compose(letter).content
 
 
 def read(*args: Any, **changes: Any) -> EmailMessage:
@@ -341,15 +342,7 @@ def test_delivery_ids_that_are_refused(delivery_id: str) -> None:
 def test_success_needs_a_report() -> None:
     """There is no mail about a success without a report, and no notice."""
     with pytest.raises(Permanent):
-        compose(
-            delivery_id=ID,
-            sender="a@b.org",
-            recipient="c@d.org",
-            event="succeeded",
-            job=a_job(),
-            report=None,
-            link_base="",
-        )
+        compose(Letter(ID, "a@b.org", "c@d.org", "succeeded", a_job(), None, ""))
     with pytest.raises(ValueError, match="report"):
         notice("succeeded", a_job(), None)
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from streamapp.delivery import pool, send
+from streamapp.delivery.compose import Letter
 from streamapp.delivery.mail import MailInDoubt, MailRefused, MailUnavailable
-from streamapp.delivery.mime import Mail
 from streamapp.delivery.send import Mailer, Notifier
 from streamapp.errors import StoreUnavailable
 from streamapp.identity import Run
@@ -31,6 +31,7 @@ from streamapp.store.schema import inbox as lines
 from streamapp.store.sql import AnyRow
 from streamapp.store.upkeep import dead_letters
 from streamapp.tasks.contract import Report
+from streamapp.testing import fakes
 from streamapp.testing.fakes import RecordingMail
 from tests.unit.store.rows import put, reserved, row_of, rows_of
 
@@ -182,10 +183,10 @@ async def test_a_mail_that_can_t_be_made_is_dead(
 ) -> None:
     """I expect a bug in making it to be on record, and not to leave it as being sent for ever."""
 
-    def compose(**_: Any) -> None:
+    def compose(_: Letter) -> None:
         raise KeyError("template")
 
-    monkeypatch.setattr(send, "compose", compose)
+    monkeypatch.setattr(fakes, "compose", compose)
     await mailer(database, RecordingMail(), tmp_path).deliver(email)
     row = ledger_row(database)
     assert row.state == "dead"
@@ -280,11 +281,11 @@ class SlowMail(RecordingMail):
         self.begun = asyncio.Event()
         self.go = asyncio.Event()
 
-    async def send(self, mail: Mail) -> None:
+    async def send(self, letter: Letter) -> None:
         """Wait, and take it."""
         self.begun.set()
         await self.go.wait()
-        await super().send(mail)
+        await super().send(letter)
 
 
 def emails(database: Database, *recipients: str) -> list[Delivery]:
@@ -329,7 +330,7 @@ async def test_the_lease_outlasts_the_conversation(
     left: list[float] = []
 
     class Looking(RecordingMail):
-        async def send(self, mail: Mail) -> None:
+        async def send(self, letter: Letter) -> None:
             left.append(ahead(database, email, "lease_until"))
 
     await mailer(database, Looking(), tmp_path, mail_timeout_s=timeout_s).deliver(email)
