@@ -44,7 +44,8 @@ class DeliverySettings(BaseSettings):
         20,
         ge=1,
         le=256,
-        description="SMTP conversations at a time in a worker, and so connections; a domain has a quarter or half.",
+        description="SMTP conversations at a time in a worker, and so connections; a domain has a quarter or half. "
+        "Lower it where the mail server allows fewer.",
     )
     mail_attempts: int = Field(12, ge=1, le=100, description="Attempts at an e-mail before it is given up.")
     mail_first_retry_s: float = Field(
