@@ -92,9 +92,11 @@ class Streams:
         self._closed = True
         for wake in self._open:
             wake.set()
-        await _woken(self._none, GOODBYE_S)
-        for request in list(self._open.values()):
-            _cut(request)
+        try:
+            await _woken(self._none, GOODBYE_S)
+        finally:  # also when this is cancelled, as what does not end soon enough is
+            for request in list(self._open.values()):
+                _cut(request)
 
     @operation("What becomes of a job", OF_JOB, headers=RESUMED, query=Resumed, problems={**NO_SUCH, **WRONG})
     async def job_events(self, request: web.Request, job_id: str) -> web.StreamResponse:

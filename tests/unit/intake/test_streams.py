@@ -231,7 +231,7 @@ async def test_a_stop_ends_streams(database: Database, tmp_path: Path) -> None:
         assert (await here.open("/v1/events")).status == 503
 
 
-@pytest.mark.parametrize("ends", ["stalled", "closed"])
+@pytest.mark.parametrize("ends", ["stalled", "closed", "closed in a hurry"])
 async def test_who_does_not_read_is_cut_and_keeps_nothing(database: Database, tmp_path: Path, ends: str) -> None:
     """A reader that takes nothing while much is told: I expect little to be kept for it, and it to be cut."""
     run = reserved(database, id=ID)
@@ -248,6 +248,11 @@ async def test_who_does_not_read_is_cut_and_keeps_nothing(database: Database, tm
                 await asyncio.sleep(QUICK_S)
             if ends == "closed":
                 await here.streams.close()
+            elif ends == "closed in a hurry":
+                closing = asyncio.create_task(here.streams.close())
+                await asyncio.sleep(0.05)
+                closing.cancel()
+                await asyncio.wait({closing})
             while here.streams._open or here.streams._watch.jobs:
                 await asyncio.sleep(QUICK_S)
         reader.close()
