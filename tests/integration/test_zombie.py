@@ -139,8 +139,10 @@ def _stands_still(process: psutil.Process) -> bool:
 
 
 def _speaks(worker: Deployment, ports: set[int]) -> bool:
+    """Whether the process that sends this worker's e-mails has one of these connections."""
     [process] = worker.workers("streamapp")
-    return bool(ports & {each.laddr.port for each in process.net_connections("tcp") if each.laddr})
+    found = [each for child in process.children(recursive=True) for each in child.net_connections("tcp")]
+    return bool(ports & {each.laddr.port for each in found if each.laddr})
 
 
 def _ended(worker: Deployment) -> bool:
