@@ -73,10 +73,10 @@ def work(end: socket.socket, address: SmtpAddress, timeout_s: float, connections
         COMM.write_text(NAME)
     give_back()
     look_less()
-    asyncio.run(_Desk(SmtpMail(address, timeout_s, connections)).work(end))
+    asyncio.run(_Orders(SmtpMail(address, timeout_s, connections)).work(end))
 
 
-class _Desk:
+class _Orders:
     """The orders under way."""
 
     def __init__(self, smtp: SmtpMail) -> None:
@@ -118,6 +118,6 @@ def _portable(error: Exception) -> Exception:
     error.add_note("".join(traceback.format_exception(error)).rstrip())
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # whatever an error's own class raises
         return RuntimeError(repr(error))
     return error

@@ -1,7 +1,7 @@
 """Has e-mails written and sent in a process next door.
 
-Writing an e-mail, with its files in base64, and the conversation about it were a quarter of what the worker's own
-thread did for a small job; and while it wrote one of some megabytes, no request was answered. See docs/adr/0034.
+Writing an e-mail, with its files in base64, and the conversation about it were a quarter of a worker's
+processor time for a small job; and while it wrote one of some megabytes, no request was answered. See docs/adr/0034.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ test was started in is found, as the worker finds it that is started there.
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import email
 import email.policy
@@ -22,7 +21,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -34,8 +32,8 @@ import httpx
 import psutil
 
 from streamapp.embedded.child import leashed
-from streamapp.embedded.mailbox import Mailbox
 from streamapp.embedded.ports import free_port
+from streamapp.testing.mailbox import MailboxThread
 
 __all__ = ["Deployment", "until"]
 
@@ -71,7 +69,7 @@ class Deployment:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=30.0, trust_env=False)
-        self._smtp = _SmtpThread(self.mailbox)
+        self._smtp = MailboxThread(self.mailbox)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("STREAMAPP_")},
             "STREAMAPP_HOME": str(self.home),
@@ -238,23 +236,3 @@ class Deployment:
 def _with_here(path: str) -> str:
     """That path, and behind all that is in it the folder that this process was started in."""
     return os.pathsep.join(filter(None, (path, os.getcwd())))
-
-
-class _SmtpThread:
-    """The local mailbox in a thread with an event loop of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._box = Mailbox(folder, self.port)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="test-mailbox", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._box.start(), self._loop).result(10)
-
-    def stop(self) -> None:
-        asyncio.run_coroutine_threadsafe(self._box.stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
