@@ -1,10 +1,13 @@
-"""Which items compute together: a pure decision.
+"""Which items compute together.
 
 A batch holds as much as the predictor's budget allows, and what it begins with takes turns. One begins with the chunk
 that has least left to do, so that a short job waits for the batch that computes and not for whole chunks of books; the
 next with the item that has waited longest, so that nothing starves. Mostly there is room for both. The rest is filled
 with items whose cost is closest, because those of like length waste least on padding. An item under suspicion is always
 a batch of its own.
+
+Before each of these, short chunks have a batch to themselves, unless there are so many that it would be a usual one:
+filled up with a book's items it would take them as long as a book's. Books are slowed down by that much and no more.
 
 Source: Schrage, A Proof of the Optimality of the Shortest Remaining Processing Time Discipline (1968), for the former.
 """
@@ -18,19 +21,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Fit", "Pending", "choose"]
+__all__ = ["Fit", "Pending", "Turns", "choose"]
 
-RIDER = 2  # chunks that take no more than this part of the budget together go with the oldest item
+RIDER = 2  # chunks that take no more than this part of the budget together go with the oldest item; a chunk alone is short
 
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A prepared item that waits for a batch; `place` is where its outcome goes in its chunk, `alone` a suspicion."""
+    """A prepared item that waits for a batch; `place` is where its outcome goes in its chunk, which has `of` items.
+
+    `alone`: it is under suspicion.
+    """
 
     ready: Any
     cost: int
     chunk: Any
     place: int
+    of: int
     alone: bool = False
     attempts: int = field(default=0)
 
@@ -51,6 +58,23 @@ class Fit:
         if not self.too_large or self.too_large_alone or not self.fitted:
             return before
         return min(before, self.fitted)
+
+
+class Turns:
+    """Whose turn it is to begin a batch: of any four in a row, one begins with the oldest item at the latest."""
+
+    def __init__(self) -> None:
+        self._short = False
+        self._smallest = False
+
+    def next(self, waiting: Sequence[Pending], budget: int) -> list[Pending]:
+        """The next batch out of `waiting`, oldest first."""
+        short = [] if self._short else _short(waiting, budget)
+        self._short = bool(short)
+        if short:
+            return short
+        self._smallest = not self._smallest
+        return choose(waiting, budget, smallest=self._smallest)
 
 
 def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -> list[Pending]:
@@ -74,6 +98,19 @@ def choose(waiting: Sequence[Pending], budget: int, *, smallest: bool = False) -
         begun = first
     taken = set(map(id, begun))
     return begun + _beside(begun, [entry for entry in waiting if id(entry) not in taken], budget)
+
+
+def _short(waiting: Sequence[Pending], budget: int) -> list[Pending]:
+    """All short chunks of which nothing was computed yet; none where a batch of the usual kind is as quick, or fuller.
+
+    What is left of a long chunk is not short, however little it is: a batch more for each chunk would slow books down.
+    """
+    if not waiting or waiting[0].alone or _cost(waiting) <= budget:
+        return []
+    room = budget // RIDER
+    parts = (part for part in _by_chunk(waiting) if len(part) == part[0].of and not part[0].alone)
+    short = [entry for part in parts if _cost(part) <= room for entry in part]
+    return short if _cost(short) <= room else []
 
 
 def _small(waiting: Sequence[Pending], room: int) -> list[Pending]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from streamapp.documents.claim import Blobs
 from streamapp.errors import Permanent, Transient
-from streamapp.inference.batch import Fit, Pending, choose
+from streamapp.inference.batch import Fit, Pending, Turns
 from streamapp.inference.devices import Device, is_out_of_memory
 from streamapp.inference.dropped import Dropped
 from streamapp.inference.predict import Runner
@@ -152,14 +152,13 @@ class Engine:
         self._arrived.set()
 
     async def _run(self) -> None:
-        smallest = True
+        turns = Turns()
         while True:
             while not self._waiting:
                 self._arrived.clear()
                 await self._arrived.wait()
             self._waiting = self._wanted(self._waiting)
-            batch = choose(self._waiting, self._budget, smallest=smallest)
-            smallest = not smallest
+            batch = turns.next(self._waiting, self._budget)
             if not batch:
                 continue
             chosen = set(map(id, batch))

@@ -86,7 +86,7 @@ class Preparer:
     def _prepare_one(self, work: Work, place: int, document: ClaimedDocument, alone: bool) -> Pending | Exception:
         try:
             ready = self._predictor.prepare(self._item.model_validate(work.chunk.items[place]), document)
-            return Pending(ready, int(self._predictor.cost(ready)), work, place, alone)
+            return Pending(ready, int(self._predictor.cost(ready)), work, place, len(work.chunk.items), alone)
         except Transient:
             raise  # the document can't be read right now: nor for the other items
         except Exception as error:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from streamapp.store.credits import weight_of
 from streamapp.store.estimate import Load, Span, estimate
 from streamapp.store.habits import Usual
-from streamapp.store.seen import BATCH, RIDER, Seen, see
+from streamapp.store.seen import BATCH, Seen, see
 from streamapp.store.sql import AnyRow
 from streamapp.store.turns import Key, before, key_of
 
@@ -26,7 +26,7 @@ __all__ = ["Outlook", "forecast", "outlook"]
 
 FRESH_S = 0.15  # how old an answer may be
 COSTS, NEWS_COSTS = 20, 5  # and at least this many times what it took to find; for a job that it does not know
-SHORTEST_S = 0.05
+SHORTEST_S = 0.02
 
 _kept: WeakKeyDictionary[Engine, _Look] = WeakKeyDictionary()
 _one = threading.Lock()
@@ -154,8 +154,7 @@ def _eta_s(state: Seen, row: AnyRow, usual: Usual, span: Span, turn_s: float) ->
     if flying is not None and flying.items >= left:
         return _rounded(state.through_s(flying.last, flying.items, state.rate) + usual.rest_s)
     last = _last(row, _waiting(state, row, usual))
-    after = BATCH if state.full and last <= BATCH / RIDER else last  # what is small is computed together with others
-    seconds = max(turn_s, span.end_s) + state.through_s(None, last, state.rate) + after / state.rate
+    seconds = max(turn_s, span.end_s) + state.through_s(None, last, state.rate) + last / state.rate
     if row.status == "queued":
         seconds += max(0.0, usual.plan_s - (state.now - row.created_at)) if not span.start_s else usual.plan_s
     return _rounded(seconds + usual.rest_s)

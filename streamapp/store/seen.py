@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,11 +15,11 @@ from streamapp.store.speed import items_a_second
 from streamapp.store.sql import AnyRow
 from streamapp.store.turns import Key, key_of, turns_s
 
-__all__ = ["BATCH", "RIDER", "Aloft", "Flight", "Seen", "see"]
+__all__ = ["BATCH", "Aloft", "Flight", "Seen", "see"]
 
 TOGETHER_S = 0.05  # credits that are given one right after the other
 BATCH = 64  # items, roughly: what is computed together ends together
-RIDER = 2  # what takes no more than this part of a batch is in the next one: see streamapp.inference.batch
+RIDER = 2  # what takes no more than this part of a batch is short: see streamapp.inference.batch
 
 
 @dataclass(slots=True)
@@ -71,11 +70,13 @@ class Seen:
         given = [each.at for each in self.queue if not each.newcomer] if self.full else []
         since = max(given) if given else min(each.at for each in self.queue)
         least = min(items, BATCH) / 8 / rate  # it is not done, or it would not be here
-        if size <= BATCH / RIDER:
-            begun = moment is not None and since > moment
-            batches = math.ceil(sum(each for each in before if each <= size) * RIDER / BATCH) + (not begun)
-            items = min(items, batches * BATCH)
-        return max(least, items / rate - max(0.0, self.now - since))
+        passed = max(0.0, self.now - since)
+        if size > BATCH / RIDER:
+            return max(least, items / rate - passed)
+        # short ones have a batch of their own after the present one, which holds what others have
+        mine = sum(each for each in before if each <= size)
+        present = min(BATCH, sum(each.size for each in self.queue) - mine)
+        return max(least, (present + mine) / rate - passed)
 
     def turns_s(self) -> dict[Key, float]:
         """Seconds of others' work that gets credits before a newcomer's first."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamapp.inference.batch import Pending, choose
+from streamapp.inference.batch import Pending, Turns, choose
 
 
 def waiting(*costs: int, chunk: str = "") -> list[Pending]:
     """Prepared items of one chunk, oldest first."""
-    return [Pending(ready=place, cost=cost, chunk=chunk, place=place) for place, cost in enumerate(costs)]
+    return [Pending(ready=place, cost=cost, chunk=chunk, place=place, of=len(costs)) for place, cost in enumerate(costs)]
 
 
 def costs(batch: list[Pending]) -> list[int]:
@@ -125,3 +125,72 @@ def test_everything_is_chosen_in_the_end(given_costs: list[int], budget: int) ->
         batch = choose(entries, budget)
         entries = [entry for entry in entries if entry not in batch]
     assert entries == []
+
+
+def batches(entries: list[Pending], budget: int) -> list[list[Pending]]:
+    """All of them, one after the other."""
+    turns, made = Turns(), []
+    while entries:
+        made.append(turns.next(entries, budget))
+        chosen = set(map(id, made[-1]))
+        entries = [entry for entry in entries if id(entry) not in chosen]
+    return made
+
+
+def test_short_chunks_have_a_batch_to_themselves() -> None:
+    """I expect those of no more than half a batch first and alone, and then the book in full batches."""
+    book, short = waiting(*[5] * 12, chunk="book"), waiting(3, 3, chunk="short") + waiting(4, chunk="other")
+    first, *rest = batches(book + short, 20)
+    assert first == short
+    assert [costs(batch) for batch in rest] == [[5] * 4] * 3
+
+
+def test_a_book_s_batch_comes_between_two_of_short_chunks() -> None:
+    """I expect newcomers to ride along with the book right after others had a batch to themselves."""
+    turns, book = Turns(), waiting(*[5] * 12, chunk="book")
+    short, newer = waiting(3, 3, chunk="short"), waiting(3, 3, chunk="newer")
+    assert turns.next(book + short, 20) == short
+    ridden = turns.next(book + newer, 20)
+    assert set(map(id, newer)) < set(map(id, ridden))
+    assert sum(entry.cost for entry in ridden) > 10
+
+
+def test_many_short_chunks_are_no_short_batch() -> None:
+    """I expect a usual batch where they would take more than half of one: it is as quick, and full."""
+    book = waiting(*[5] * 12, chunk="book")
+    many = [entry for name in "abcd" for entry in waiting(3, chunk=name)]
+    assert costs(Turns().next(book + many, 20)) == [3, 3, 3, 3, 5]
+
+
+def test_what_is_left_of_a_book_is_not_short() -> None:
+    """I expect the last items of a chunk, of which others were computed before, to be filled up with another's."""
+    left, book = waiting(5, 5, 5, 5, chunk="left")[3:], waiting(*[5] * 12, chunk="book")
+    assert len(Turns().next(left + book, 20)) == 4
+
+
+def test_a_batch_that_holds_everything_is_not_parted() -> None:
+    """I expect short chunks and the rest of a book together where both fit."""
+    entries = waiting(5, 5, 5, chunk="book") + waiting(3, chunk="short")
+    assert batches(entries, 20) == [entries]
+
+
+def test_a_suspect_that_is_oldest_goes_before_short_chunks() -> None:
+    """I expect it alone, and an item under suspicion in no batch of others."""
+    suspect, other = waiting(1, chunk="suspect"), waiting(2, chunk="other")
+    suspect[0].alone = other[0].alone = True
+    book, short = waiting(*[5] * 12, chunk="book"), waiting(3, chunk="short")
+    assert batches(suspect + book + other + short, 20)[0] == suspect
+    assert Turns().next(book + other + short, 20) == short
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=9), min_size=1, max_size=8), st.integers(1, 30))
+def test_turns_compute_everything_once(chunks: list[list[int]], budget: int) -> None:
+    """I expect each item in one batch, the budget held, and the oldest in one of the next four at any time."""
+    entries = [entry for number, chunk in enumerate(chunks) for entry in waiting(*chunk, chunk=str(number))]
+    made = batches(entries, budget)
+    assert sorted(id(entry) for batch in made for entry in batch) == sorted(map(id, entries))
+    assert all(sum(entry.cost for entry in batch) <= budget or len(batch) == 1 for batch in made)
+    place = {id(entry): number for number, batch in enumerate(made) for entry in batch}
+    for number in range(len(made)):
+        oldest = next(entry for entry in entries if place[id(entry)] >= number)
+        assert place[id(oldest)] < number + 4

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, event
 
 from streamapp.identity import Run
-from streamapp.inference.batch import Pending, choose
+from streamapp.inference.batch import Pending, Turns
 from streamapp.jobs.windows import CREDITS_PER_WORKER
 from streamapp.models import WorkerBeat
 from streamapp.store import forecast as module
@@ -41,6 +41,7 @@ RATE = 300.0  # items a second
 BEAT_S = 2.0
 BATCH = 64  # items
 TRIP_S = 0.01  # over Kafka
+SEEDS = range(1, 6)  # of as many worlds: the books of a single one are too few to go by
 
 
 class World:
@@ -54,7 +55,7 @@ class World:
         self.order, self.names = itertools.count(), itertools.count()
         self.waiting: list[Pending] = []
         self.left: Counter[Any] = Counter()  # items of each chunk
-        self.busy = self.smallest = False
+        self.busy, self.turns = False, Turns()
         self.items, self.seconds = 0, 0.0
         self.cost: dict[str, float] = {}
         self.lives: dict[str, tuple[str, float, float]] = {}
@@ -93,14 +94,14 @@ class World:
         """Chunks are at the model worker."""
         for row in rows:
             self.left[row] = row.size
-            self.waiting += [Pending(None, 1, row, place) for place in range(row.size)]
+            self.waiting += [Pending(None, 1, row, place, row.size) for place in range(row.size)]
         if not self.busy:
             self.compute()
 
     def compute(self) -> None:
         """The next batch, chosen as the engine does."""
-        self.busy, self.smallest = bool(self.waiting), not self.smallest
-        batch = choose(self.waiting, BATCH, smallest=self.smallest)
+        self.busy = bool(self.waiting)
+        batch = self.turns.next(self.waiting, BATCH)
         chosen = set(map(id, batch))
         self.waiting = [entry for entry in self.waiting if id(entry) not in chosen]
         if batch:
@@ -122,11 +123,13 @@ class World:
             row = self.database.read_sync(job_rows.get, run)
             assert row is not None
             if not row.unfinished:
-                self.at(self.now + 0.05 + row.total / 5000, lambda run=run: self.end(run))  # type: ignore[misc]
+                rest_s = 0.05 + row.total / 5000
+                self.at(self.now + rest_s, lambda run=run, row=row, rest_s=rest_s: self.end(run, row, rest_s))  # type: ignore[misc]
         self.top_up()
 
-    def end(self, run: Run) -> None:
-        """It is reduced."""
+    def end(self, run: Run, row: Any, rest_s: float) -> None:
+        """It is reduced, and how long that took is noted as the collector notes it."""
+        rests.note(row.task, row.size, rest_s)
         assert self.database.write_sync(job_rows.end, run, "succeeded")
         kind, began, _ = self.lives[run.job]
         self.lives[run.job] = (kind, began, self.now)
@@ -185,6 +188,7 @@ def mixed_load(made: World) -> None:
 
 def ratios(migrated: Path, folder: Path, seed: int) -> dict[str, list[float | None]]:
     """Estimated over real seconds left, at 10, 50 and 90 % of each job's life, by kind of job."""
+    folder.mkdir()
     with world(migrated, folder / "first", seed) as made:
         mixed_load(made)
         made.run()
@@ -211,15 +215,14 @@ def ratios(migrated: Path, folder: Path, seed: int) -> dict[str, list[float | No
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_the_estimate_under_mixed_load(migrated: Path, tmp_path: Path, seed: int) -> None:
-    """I expect nine of ten estimates within a factor of two, of all jobs and of the books alone."""
-    found = ratios(migrated, tmp_path, seed)
-    right = {kind: [r is not None and 0.5 <= r <= 2 for r in each] for kind, each in found.items()}
+def test_the_estimate_under_mixed_load(migrated: Path, tmp_path: Path) -> None:
+    """I expect nine of ten estimates within a factor of two, of all jobs and of each kind by itself."""
+    right: dict[str, list[bool]] = defaultdict(list)
+    for seed in SEEDS:
+        for kind, found in ratios(migrated, tmp_path / str(seed), seed).items():
+            right[kind] += [ratio is not None and 0.5 <= ratio <= 2 for ratio in found]
     parts = {kind: sum(each) / len(each) for kind, each in right.items()}
-    every = [one for each in right.values() for one in each]
-    assert sum(every) / len(every) >= 0.9, parts
-    assert parts["book"] >= 0.9, parts
+    assert min(parts.values()) >= 0.9, parts
 
 
 def test_the_queue_s_positions(database: Database) -> None:
