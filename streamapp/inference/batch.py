@@ -23,7 +23,7 @@ from typing import Any
 
 __all__ = ["Fit", "Pending", "Turns", "choose"]
 
-RIDER = 2  # chunks that take no more than this part of the budget together go with the oldest item; a chunk alone is short
+RIDER = 2  # a chunk of no more than this part of the budget is short; as many go with the oldest item
 
 
 @dataclass(slots=True, eq=False)

@@ -10,7 +10,9 @@ from streamapp.inference.batch import Pending, Turns, choose
 
 def waiting(*costs: int, chunk: str = "") -> list[Pending]:
     """Prepared items of one chunk, oldest first."""
-    return [Pending(ready=place, cost=cost, chunk=chunk, place=place, of=len(costs)) for place, cost in enumerate(costs)]
+    return [
+        Pending(ready=place, cost=cost, chunk=chunk, place=place, of=len(costs)) for place, cost in enumerate(costs)
+    ]
 
 
 def costs(batch: list[Pending]) -> list[int]:
