@@ -68,7 +68,9 @@ def create_key(
     click.echo(f"key {identity} of tenant {tenant}; this is the only time that it is shown:", err=True)
     click.echo(key)
     if not before:
-        click.echo(f"From now on every request and page needs a key. {_WITHOUT}", err=True)
+        click.echo(
+            f"In a few seconds, once every worker has seen it, each request and page needs a key. {_WITHOUT}", err=True
+        )
     if "admin" not in scopes and not any("admin" in row.scopes for row in before):
         click.echo(
             "No key may administer yet; `streamapp keys create NAME --scope admin` makes one that may.", err=True

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
+from streamapp.wording import a_time
+
 __all__ = ["Deadline", "Priority", "Several", "Time", "counted", "first_line", "lasting"]
 
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
@@ -42,7 +44,7 @@ class Deadline(click.ParamType):
         if isinstance(value, str) and (lacking := _lacking(value)):
             self.fail(lacking, param, ctx)
         if said is None or (isinstance(said, datetime) and said.tzinfo is None):
-            self.fail(f"{value!r}: say how long from now, like 90m, 2h or 3d, or a time like {_example()}.", param, ctx)
+            self.fail(f"{value!r}: say how long from now, like 90m, 2h or 3d, or a time like {a_time()}.", param, ctx)
         left = said if isinstance(said, timedelta) else said - datetime.now(UTC)
         if not timedelta(0) < left <= LONGEST_DEADLINE:
             self.fail(f"{value!r}: it must be in the future, and within {LONGEST_DEADLINE.days} days.", param, ctx)
@@ -118,7 +120,3 @@ def _lacking(text: str) -> str | None:
     with suppress(ValueError):
         lacks, whole = "a date without a time", f"{date.fromisoformat(text)}T12:00Z"
     return f"{text!r} is {lacks}: write it like {whole}, or say how long from now, like 90m, 2h or 3d."
-
-
-def _example() -> str:
-    return (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:00:00Z")

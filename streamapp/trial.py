@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from streamapp.documents.accept import accepted
 from streamapp.documents.claim import BLOB, Blobs, inline
 from streamapp.documents.kinds import OCTETS, TEXT, guess_type, sniff
 from streamapp.errors import ConfigurationError, TaskFailed
 from streamapp.inference.devices import pick_device
 from streamapp.inference.engine import Engine
-from streamapp.intake.refusal import from_validation
+from streamapp.intake.checks import checked_params
+from streamapp.intake.refusal import Refused
 from streamapp.jobs import taskwork
 from streamapp.jobs.packing import Row
 from streamapp.jobs.taskwork import Assignment, Begun
@@ -49,9 +48,9 @@ def run_trial(settings: Settings, name: str, file: Path, params: dict[str, Any],
     declared = media_type or guess_type(file.name) or (OCTETS if sniff(posted) else TEXT)
     content, kind = accepted(posted, declared, task.accepts, task=name)
     try:
-        checked = task.params.model_validate(params).model_dump_json()
-    except ValidationError as error:
-        raise ConfigurationError(str(from_validation(error, "params", task.params.model_fields))) from error
+        checked = checked_params(task, params)
+    except Refused as error:
+        raise ConfigurationError(str(error)) from error
     here = settings.model_copy(update={"blob_url": file.absolute().parent.as_uri()})
     reference = BLOB + file.name if content == posted else inline(content)
     try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 from pydantic_core import ErrorDetails
 
-__all__ = ["words_of"]
+__all__ = ["a_time", "words_of"]
 
 TEXT, WHOLE, NUMBER = "it must be text", "it must be a whole number", "it must be a number"
 YES_OR_NO, OBJECT, LIST = "it must be true or false", "it must be an object", "it must be a list"
@@ -30,6 +31,11 @@ WORDS = {
 }
 #: How it begins all others, bounds for instance, whose rest is as it should be.
 ITS_BEGINNING = re.compile("^(Input|String|Value) should (?=be|have|match)")
+
+
+def a_time() -> str:
+    """A time as a deadline is written (RFC 3339), for an example that can be sent as it stands: tomorrow."""
+    return (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:00:00Z")
 
 
 def words_of(problem: ErrorDetails) -> str:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypedDict
 
+from streamapp.wording import a_time
+
 __all__ = ["Content", "Deadline", "Document", "File", "Sending", "as_form", "document_of", "fields_of"]
 
 File: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
@@ -96,7 +98,7 @@ def _parsed(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f'The deadline {text!r} is no time: write it like "2030-01-31T12:00:00Z".') from error
+        raise ValueError(f'The deadline {text!r} is no time: write it like "{a_time()}".') from error
 
 
 def _kind(value: object) -> str:

@@ -41,6 +41,7 @@ from streamapp.errors import Permanent
 from streamapp.mailboxes import one_mailbox
 from streamapp.resources import JobResource
 from streamapp.tasks.contract import Attachment, Report
+from streamapp.tasks.said import OWN_CODE
 
 __all__ = ["Letter", "compose"]
 
@@ -134,6 +135,7 @@ def _body(job: JobResource, report: Report | None, headline: str, link: str, uni
         "title": title,
         "headline": headline,
         "error": clean_text(job.error or "").strip(),
+        "own_code": (job.error or "").startswith(OWN_CODE),
         "report": report,
         "text": clean_text(report.text).strip() if report else "",
         "body": _html(report) if report else "",

@@ -90,8 +90,10 @@ def _agreed(declared: str | None, looks: Looks | None, accepts: Sequence[str], t
     if declared is None and looks is None:
         raise UnknownType("Say what the document is, for example application/pdf.")
     if essence not in accepts:
-        shown = f"{looks.words} ({said})" if looks and said in VAGUE else essence
-        raise WrongType(f"Task {task} takes {', '.join(accepts)}, not {shown}.")
+        takes = f"Task {task} takes {', '.join(accepts)}"
+        if looks is None and said in NOTHING:
+            raise WrongType(f"{takes}. {said} leaves it to the bytes, and they look like none of these: name its type.")
+        raise WrongType(f"{takes}, not {f'{looks.words} ({said})' if looks and said in VAGUE else essence}.")
     return essence
 
 

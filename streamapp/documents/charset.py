@@ -24,6 +24,7 @@ __all__ = [
     "marked_as",
     "not_in",
     "refuse_unknown",
+    "seems_text",
 ]
 
 # Python's own codecs, which are no charsets: some give what is no text, some take quadratic time
@@ -41,6 +42,7 @@ LIKELY: Final = (
     *("koi8_r", "mac_roman", "cp866", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
+CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x19\x1c-\x1f\x7f]")  # no text in any of the above has them; DOS ends in 0x1a
 BEFORE, LONGEST_LINE = 200, 16 * 1024
 WINDOWS_ONLY = re.compile(rb"[\x80-\x9f]")
 ENOUGH, SAMPLE = 32, 8192
@@ -73,6 +75,16 @@ def decode_text(content: bytes, declared: str | None) -> str:
 def marked_as(head: bytes) -> str | None:
     """The charset of the byte order mark that a text begins with; None without one."""
     return next((encoding for mark, encoding in MARKS if head.startswith(mark)), None)
+
+
+def seems_text(head: bytes) -> bool:
+    """Whether what begins like this is text in some charset, by its mark, or as it most likely is."""
+    if marked_as(head):
+        return True
+    if CONTROLS.search(head):
+        return False
+    sample = _sample(head)
+    return not sample or bool(_likely(sample))
 
 
 def refuse_unknown(encoding: str) -> None:

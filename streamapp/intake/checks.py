@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from streamapp.delivery.target import Rules, WrongTarget, parse_target
 from streamapp.documents.accept import UnknownType, WrongType, accepted, accepted_file, accepted_text
@@ -28,11 +28,22 @@ def checked_task(registry: Registry, name: str) -> Task:
 
 
 def checked_params(task: Task, params: Mapping[str, Any]) -> str:
-    """The task's parameters as JSON, with its defaults filled in. Raises `Refused`."""
+    """The task's parameters as JSON, with its defaults filled in. Raises `Refused`, also for a name that it lacks."""
+    _check_names(task.params, params)
     try:
         return task.params.model_validate(params).model_dump_json()
     except ValidationError as error:
         raise from_validation(error, "params", task.params.model_fields) from error
+
+
+def _check_names(model: type[BaseModel], params: Mapping[str, Any]) -> None:
+    """A model that does not say what becomes of other names, as `Params` does, would overlook a misspelled one."""
+    known = {name: field.validation_alias for name, field in model.model_fields.items()}
+    if "extra" in model.model_config or not all(alias is None or isinstance(alias, str) for alias in known.values()):
+        return
+    for name in params.keys() - known.keys() - set(known.values()):
+        there = ", ".join(sorted(known)) or "none"
+        raise Refused(422, f"params.{name}: there is no such field; there are {there}", field=f"params.{name}")
 
 
 def checked_content(task: Task, submission: Submission) -> tuple[bytes, str]:

@@ -14,6 +14,7 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from streamapp.intake.refusal import Refused, from_validation
+from streamapp.wording import a_time
 
 __all__ = [
     "HIGHEST_PRIORITY",
@@ -66,11 +67,11 @@ def _soon(value: datetime) -> datetime:
 def rfc3339(value: Any) -> Any:
     """A time as text, before pydantic looks whether it has its offset. Raises ValueError."""
     if not isinstance(value, str):
-        raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)')
+        raise ValueError(f'it must be a time with its offset, such as "{a_time()}" (RFC 3339)')
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        raise ValueError('it must be a time with its offset, such as "2030-01-31T12:00:00Z" (RFC 3339)') from error
+        raise ValueError(f'it must be a time with its offset, such as "{a_time()}" (RFC 3339)') from error
     if _is_date(value):
         raise ValueError(f'it is a date without a time; write it like "{moment.date()}T12:00:00Z" (RFC 3339)')
     if moment.tzinfo is None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from streamapp import faults
+from streamapp.documents.charset import seems_text
 from streamapp.documents.claim import Blobs
 from streamapp.documents.longtext import TextLook, normal_pieces
 from streamapp.documents.spool import Spool
@@ -156,12 +157,12 @@ class Upload:
             await old.abandon()
 
     def is_text(self) -> bool:
-        """Whether it is text in UTF-8, whatever else it may be."""
+        """Whether it is text, in UTF-8 or as its beginning seems to be, whatever else it may be."""
         look = self.look
         if self.content is not None:
             look = TextLook()
             look.add(self.content, last=True)
-        return look.wrong is None and not look.nuls
+        return seems_text(self.head) if look.wrong is not None else not look.nuls
 
     def pieces(self) -> Iterator[bytes]:
         """What stands for it in a hash, behind its size; it blocks."""

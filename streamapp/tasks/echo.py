@@ -24,6 +24,7 @@ __all__ = ["Echo", "EchoParams", "EchoPredictor", "EchoStep", "Piece"]
 
 
 READ = 64 * 1024
+TITLE = 60  # characters of the text in the report's subject
 
 
 class EchoParams(Params):
@@ -82,8 +83,11 @@ class EchoStep(Step[Document, Piece, Report, EchoParams]):
         """A report with the text as it came."""
         texts = [result.of(EchoPredictor).text for result in results]
         text = "".join(texts)
-        subject = "Echo of " + (" ".join(text[:200].split())[:60] or "blank text")
-        return Report(subject=subject, text=text, data={"characters": len(text), "items": len(texts)})
+        words = " ".join(text[:200].split())
+        begins = words if len(words) <= TITLE else words[: TITLE - 1].rstrip() + "…"
+        return Report(
+            subject=f"Echo of {begins or 'blank text'}", text=text, data={"characters": len(text), "items": len(texts)}
+        )
 
 
 def _texts(source: Document) -> Iterator[str]:

@@ -12,7 +12,7 @@ from streamapp import cli_store
 from streamapp.cli_keys import keys
 from streamapp.settings import Settings
 
-FROM_NOW_ON = "From now on every request and page needs a key."
+FROM_NOW_ON = "In a few seconds, once every worker has seen it, each request and page needs a key."
 NO_ADMIN = "No key may administer yet"
 
 

@@ -117,7 +117,7 @@ def test_what_a_file_is_said_to_be(how: str, tmp_path: Path) -> None:
         ({"text": "a", "key": ""}, ValueError, "printable ASCII"),
         ({"text": "a", "deadline": datetime(2030, 1, 1)}, ValueError, "has no offset"),
         ({"text": "a", "deadline": "2030-01-01T00:00:00"}, ValueError, "has no offset"),
-        ({"text": "a", "deadline": "tomorrow"}, ValueError, "'tomorrow' is no time: write it like \"2030-"),
+        ({"text": "a", "deadline": "tomorrow"}, ValueError, "'tomorrow' is no time: write it like \"20"),
         ({"text": "a", "deadline": 3600}, TypeError, "a timedelta from now, not int"),
         ({"file": "/nowhere/at/all"}, FileNotFoundError, "/nowhere/at/all"),
     ],

@@ -289,6 +289,23 @@ def test_failure_says_what_to_do() -> None:
         assert "0b9e7c1a-5f0e-4f5c-9a51-7bb7f5d1a001" in body(message, kind)
 
 
+@pytest.mark.parametrize(
+    ("error", "started", "advice", "other"),
+    [
+        ("the task's own code raised KeyError: 'oops'", NOON, "mistake in the program", "send it again as it is"),
+        ("The PDF is damaged.", None, "the same document will hardly do better", "many failures pass"),
+        ("A chunk failed.", NOON, "many failures pass", "hardly do better"),
+    ],
+)
+def test_what_to_do_is_what_the_page_says(error: str, started: datetime | None, advice: str, other: str) -> None:
+    """I expect nobody to be told to send again what would meet the same once more."""
+    message = read(a_job(status="failed", error=error, started_at=started), event="failed")
+    for kind in ("html", "plain"):
+        said = " ".join(body(message, kind).split())
+        assert advice in said
+        assert other not in said
+
+
 def test_failure_never_shows_a_report() -> None:
     """A failed job's mail holds no report, even when a partial one is passed."""
     assert read(a_job(status="failed"), a_report(), event="failed").get_content_type() == "multipart/alternative"

@@ -108,7 +108,7 @@ def test_a_pdf_that_is_a_first_line_alone(declared: str | None) -> None:
         (PDF, "application/octet-stream", "not PDF"),
         (PDF, "application/pdf", "not application/pdf"),
         (OLE, None, "an old Office file"),
-        (b"\0\1", "application/octet-stream", "not application/octet-stream"),
+        (b"\0\1", "application/octet-stream", "look like none of these: name its type"),
     ],
 )
 def test_what_the_task_does_not_take(content: bytes, declared: str | None, says: str) -> None:
