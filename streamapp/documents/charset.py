@@ -83,7 +83,7 @@ def seems_text(head: bytes) -> bool:
         return True
     if CONTROLS.search(head):
         return False
-    sample = _sample(head)
+    sample = _sample(head.rpartition(b"\n")[0] or head)  # a character may be cut in two at the end
     return not sample or bool(_likely(sample))
 
 

@@ -62,7 +62,10 @@ class Posted:
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self.form and isinstance(error, Refused):  # elsewhere the document has another name
+            for problem in error.problem.errors:
+                problem.field = "file" if problem.field == "document" else problem.field
         await self._close()
 
     async def _close(self) -> None:

@@ -159,7 +159,11 @@ def _read(task: Task, document: ClaimedDocument, params: BaseModel, content: str
 def _from(task: Task, number: int, source: Any, params: BaseModel, content: str | None) -> Begun | Report:
     assert _desk is not None
     step = task.steps[number]
-    items = iter(step.split(source, params))
+    given: Any = step.split(source, params)
+    if not isinstance(given, Iterable):
+        name, kind = type(step).__name__, type(given).__name__
+        raise TaskFailed(f"{OWN_CODE} is wrong: split of {name} gave {kind}, and has to yield items")
+    items = iter(given)
     first = list(islice(items, 1))
     items = chain(first, items)  # they are packed as they come: all of them at once may be more than memory holds
     if first and step.predictors:

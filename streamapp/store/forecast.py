@@ -147,7 +147,7 @@ def _eta_s(state: Seen, row: AnyRow, usual: Usual, span: Span, turn_s: float) ->
     key = key_of(row)
     if key in state.stored:
         return _rounded(usual.rest_s - (state.now - state.stored[key]))
-    if state.rate is None or (row.status == "queued" and usual.items is None):
+    if state.rate is None or (usual.items is None and not row.done):  # other tasks' items say nothing of this one's
         return None
     left = row.total - row.done if row.status == "running" else usual.items or 0.0
     flying = state.flying.get(key)

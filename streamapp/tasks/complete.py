@@ -55,9 +55,11 @@ def check_step(step: Step[Any, Any, Any, Any]) -> None:
     """The same of a step."""
     _has_all("Step", type(step), step, Step, OF_STEP)
     named: Any = step.predictors
+    label = f"Step {type(step).__qualname__}"
     if not _is_sequence_of(type, named) or not all(issubclass(each, Predictor) for each in named):
-        label = f"Step {type(step).__qualname__}"
         raise ConfigurationError(f"{label}: `predictors` must be {OF_STEP['predictors']}, and is {named!r}.")
+    for name in ("split", "reduce", "partial"):
+        _check_call(label, type(step), Step, name)
 
 
 def check_predictor(kind: type[Predictor[Any, Any, Any]]) -> None:
@@ -70,6 +72,8 @@ def check_predictor(kind: type[Predictor[Any, Any, Any]]) -> None:
     _checked_whole(label, "its chunk_items", kind.chunk_items)
     if not _is_number(kind.timeout_s, int | float):
         raise ConfigurationError(f"{label}: its timeout_s must be seconds above 0, and is {kind.timeout_s!r}.")
+    for name in ("load", "budget_loaded", "prepare", "cost", "predict"):
+        _check_call(label, kind, Predictor, name)
 
 
 def checked_budget(predictor: Predictor[Any, Any, Any], budget: Any) -> int:
@@ -88,6 +92,24 @@ def _has_all(what: str, kind: type, thing: object, base: type, needed: Mapping[s
         found = getattr(thing, attribute, None)
         if found is None or getattr(found, "__func__", found) is getattr(base, attribute, None):
             raise ConfigurationError(f"{what} {kind.__qualname__} lacks {attribute}: {meaning}.")
+
+
+def _check_call(label: str, kind: type, base: type, name: str) -> None:
+    """Raises `ConfigurationError` for what can't be called with as many arguments as it is going to be."""
+    method = getattr(kind, name)
+    if not callable(method):
+        raise ConfigurationError(f"{label}: its {name} must be a method, and is {method!r}.")
+    given = [each for each in inspect.signature(getattr(base, name)).parameters if each != "self"]
+    bound = not inspect.isfunction(inspect.getattr_static(kind, name))  # a static method, or one of the class
+    try:
+        takes = inspect.signature(method)
+    except ValueError:  # what is written in C need not say
+        return
+    try:
+        takes.bind(*given) if bound else takes.bind("self", *given)
+    except TypeError as error:
+        call = f"{name}({', '.join(given)})"
+        raise ConfigurationError(f"{label}: its {name} is called as {call}, and takes {takes}.") from error
 
 
 def _is_sequence_of(kind: type, value: object) -> bool:

@@ -320,7 +320,7 @@ FORMS = [
     form("a file without a task", 422, "task", TEXT),
     form("a task without a file", 422, "file", TASK),
     form("a task and a file field that was left empty", 422, "file", TASK, part("file", "")),
-    form("file and text", 422, "document", TASK, TEXT, part("text", "a")),
+    form("file and text", 422, "file", TASK, TEXT, part("text", "a")),
     form("an empty file", 422, "document", TASK, file(b"", "text/plain")),
     form("a file of NULs", 422, "document", TASK, file(b"\0" * 9, "text/plain")),
     form("a file that is not taken", 415, "media_type", TASK, file(b"%PDF-", "application/pdf")),

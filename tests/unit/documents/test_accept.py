@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from streamapp.book import BOOK_FILES, Book, Chapter
 from streamapp.documents import kinds
 from streamapp.documents.accept import UnknownType, WrongType, accepted, accepted_text
-from streamapp.documents.charset import decode_text, decoded_markup
+from streamapp.documents.charset import decode_text, decoded_markup, seems_text
 from streamapp.documents.kinds import guess_type, sniff
 from streamapp.errors import BadDocument
 from tests.unit.documents import make
@@ -191,6 +193,23 @@ def test_a_charset_that_nobody_names(charset: str) -> None:
     """Found from a page of text, however much of it is ASCII, and all of it read in that."""
     text = "It rained all day. " * 2000 + f"\n{SAMPLES[charset]}\n" * 20 + "The end.\n"
     assert decode_text(text.encode(charset), None) == text
+
+
+@pytest.mark.parametrize("charset", SAMPLES)
+def test_bytes_that_seem_to_be_text(charset: str) -> None:
+    """I expect a text in any of these to be seen for one by its beginning, and the same bytes with a NUL not."""
+    head = f"{SAMPLES[charset]}\n".encode(charset) * 20
+    assert seems_text(head[:400])
+    assert seems_text(head[:400] + b"\0") == (charset == "utf-32")
+
+
+def test_bytes_that_are_no_text() -> None:
+    """I expect neither what no text holds, nor too little to tell, to be taken for one; ASCII is."""
+    numbers = random.Random(1)
+    assert not any(seems_text(numbers.randbytes(size)) for size in (64, 400, 4096) for _ in range(50))
+    assert not seems_text(b"\xe9")
+    assert seems_text(b"It rained.\r\n\x1a")
+    assert not seems_text(b"It rained.\x7f")
 
 
 def test_a_guess_is_not_made_of_little() -> None:

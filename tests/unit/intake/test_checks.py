@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
 from streamapp.delivery.target import Rules
 from streamapp.intake.checks import checked_content, checked_params, checked_task, checked_webhook
@@ -46,6 +47,48 @@ def test_params_the_task_has_not(params: dict[str, Any], field: str, says: str) 
     status, found, detail = refusal(checked_params, ECHO, params)
     assert (status, found) == (422, field)
     assert says in detail
+
+
+class Loose(BaseModel):
+    """Parameters that do not say what becomes of other names."""
+
+    longer: int = 0
+
+
+class Open(Loose):
+    """Parameters that take others."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Renamed(BaseModel):
+    """Parameters under another name outside."""
+
+    longer: int = Field(0, alias="longer-than")
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "kept"),
+    [
+        (Loose, {"longer": 3}, '{"longer":3}'),
+        (Open, {"long": 3}, '{"longer":0}'),
+        (Renamed, {"longer-than": 3}, '{"longer":3}'),
+    ],
+)
+def test_params_by_any_model(model: type[BaseModel], params: dict[str, Any], kept: str) -> None:
+    """I expect what a model knows, or says that it overlooks, to be taken."""
+    task = Echo()
+    task.params = model  # type: ignore[misc]
+    assert checked_params(task, params) == kept
+
+
+def test_a_misspelled_parameter_is_not_overlooked() -> None:
+    """I expect pydantic's plain models to overlook nothing either, unless they say so."""
+    task = Echo()
+    task.params = Loose  # type: ignore[misc]
+    status, field, detail = refusal(checked_params, task, {"long": 3})
+    assert (status, field) == (422, "params.long")
+    assert "there are longer" in detail
 
 
 def test_a_webhook_is_named_once() -> None:

@@ -195,6 +195,13 @@ def test_a_split_that_fails(fail: str, error: type[Exception], reason: str) -> N
         taskwork.begin(assignment(fail=fail))
 
 
+def test_a_split_that_gives_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect one that forgot to yield to be named."""
+    monkeypatch.setattr(First, "split", lambda *_: None)
+    with pytest.raises(TaskFailed, match="split of First gave NoneType, and has to yield items"):
+        taskwork.begin(assignment())
+
+
 @pytest.mark.parametrize(
     ("fail", "error", "reason"),
     [

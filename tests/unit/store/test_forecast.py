@@ -239,6 +239,18 @@ def test_the_queue_s_positions(database: Database) -> None:
     assert all(each.eta_s is None for each in known.values()), "no model worker has said how fast it is"
 
 
+def test_nothing_is_said_of_a_task_that_nobody_has_seen(database: Database) -> None:
+    """I expect the pace of other tasks' items to say nothing of this one's, until some of them are done."""
+    for seconds in (1, 2):
+        said = WorkerBeat("w", "h", 1, "cpu", ["model"], 100 * seconds, seconds, float(seconds))
+        database.write_sync(workers.heard, said)
+    run = running(database)
+    chunks = fly(database, 3)
+    assert database.read_sync(forecast)[run.tenant, run.job, run.run].eta_s is None
+    land(database, chunks[:1])
+    assert database.read_sync(forecast)[run.tenant, run.job, run.run].eta_s is not None
+
+
 def test_an_outlook_is_shared_and_not_stale(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """I expect many who ask to cost one look at the rows, and a job that has begun since to be seen."""
     looks: list[int] = []

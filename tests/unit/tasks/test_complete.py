@@ -85,6 +85,21 @@ def test_nothing_is_lacking() -> None:
     assert {"echo", "summarize"} <= set(load_registry())
 
 
+@pytest.mark.parametrize(
+    "cost",
+    [
+        len,
+        lambda self, ready, scale=1: 1,
+        lambda *_: 1,
+        staticmethod(lambda ready: 1),
+        classmethod(lambda cls, ready: 1),
+    ],
+)
+def test_what_can_be_called(cost: Any) -> None:
+    """I expect whatever takes what it is given to be taken, also what comes from elsewhere."""
+    Registry([of(predictor(cost=cost))])
+
+
 class Instance(BaseModel):
     """Parameters."""
 
@@ -107,6 +122,14 @@ class Instance(BaseModel):
         (of(predictor(timeout_s=None)), "Predictor Shouter: its timeout_s must be seconds above 0, and is None."),
         (of(predictor(name=7)), "Predictor Shouter: its name"),
         (task(name=7), "Task Shout: its name"),
+        (of(predictor(load=lambda self: None)), "Shouter: its load is called as load(device), and takes (self)."),
+        (of(predictor(cost=lambda self: 1)), "Shouter: its cost is called as cost(ready), and takes (self)."),
+        (of(predictor(predict=staticmethod(lambda: []))), "is called as predict(batch), and takes ()."),
+        (of(predictor(prepare=3)), "Predictor Shouter: its prepare must be a method, and is 3."),
+        (
+            task(steps=(step(split=lambda self, source: ()),)),
+            "Step Words: its split is called as split(source, params)",
+        ),
     ],
 )
 def test_of_another_kind(wrong: Task, said: str) -> None:
