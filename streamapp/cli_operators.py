@@ -21,7 +21,7 @@ Command = Callable[..., Any]
 def _filtered(command: Command) -> Command:
     """The options that say which dead letters are meant."""
     options = (
-        click.option("--topic", help="Of this topic."),
+        click.option("--topic", help="Of this topic: email or webhook, say."),
         click.option("--job", help="Of this job."),
         click.option("--reason", help="Whose reason holds these words."),
         url_option,
@@ -87,31 +87,39 @@ def show(letter: int, url: str | None) -> None:
 
 @dead_letters.command()
 @click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
+@click.option("--all", "every", is_flag=True, help="All that are open.")
 @_filtered
-def redrive(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
+def redrive(
+    letters: tuple[int, ...], every: bool, topic: str | None, job: str | None, reason: str | None, url: str | None
+) -> None:
     """Send dead letters on their way again.
 
     Those with these IDs, or all open ones that match.
     """
-    _treat(letters, "redrive", _filter(topic=topic, job=job, reason=reason), url)
+    _treat(letters, "redrive", every, _filter(topic=topic, job=job, reason=reason), url)
 
 
 @dead_letters.command()
 @click.argument("letters", type=int, nargs=-1, metavar="[ID]…")
+@click.option("--all", "every", is_flag=True, help="All that are open.")
 @_filtered
-def discard(letters: tuple[int, ...], topic: str | None, job: str | None, reason: str | None, url: str | None) -> None:
+def discard(
+    letters: tuple[int, ...], every: bool, topic: str | None, job: str | None, reason: str | None, url: str | None
+) -> None:
     """Do nothing more about dead letters.
 
     Those with these IDs, or all open ones that match.
     """
-    _treat(letters, "discard", _filter(topic=topic, job=job, reason=reason), url)
+    _treat(letters, "discard", every, _filter(topic=topic, job=job, reason=reason), url)
 
 
-def _treat(letters: tuple[int, ...], what: str, wanted: dict[str, str], url: str | None) -> None:
-    if not letters and not wanted:
-        raise click.UsageError("Name IDs, or narrow it down with --topic, --job or --reason.")
-    if letters and wanted:
-        raise click.UsageError("Name IDs or a filter, not both.")
+def _treat(letters: tuple[int, ...], what: str, every: bool, wanted: dict[str, str], url: str | None) -> None:
+    said = sum(map(bool, (letters, every, wanted)))
+    if not said:
+        raise click.UsageError("Name IDs, or say which with --topic, --job or --reason, or --all.")
+    if said > 1:
+        raise click.UsageError("Name IDs, a filter or --all: one of them.")
+    wanted = {"state": "open"} if every else wanted
     with client_of(url) as client:
         each(letters, lambda letter: str(client.post(f"/v1/dead-letters/{letter}/{what}")["state"]))
         if wanted:

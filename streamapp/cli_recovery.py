@@ -81,8 +81,8 @@ def rewind(since: float) -> None:
     if jobs["unreadable"]:
         click.echo(f"Messages that carry no job as it was accepted: {jobs['unreadable']}.")
     click.echo(
-        f"E-mails that may have gone out since: {done.emails}. None goes out by itself: {done.parked} are parked, the "
-        "others will be when their jobs end again."
+        f"E-mails that may have gone out since: {done.emails}. None of these goes out again by itself: {done.parked} "
+        "are parked, the others will be when their jobs end again in the run that they were of."
     )
     click.echo("Start the workers; then `streamapp deliveries parked` lists what to settle.")
 

@@ -53,6 +53,8 @@ def set_tenant(name: str, weight: float | None, running: str | None) -> None:
     _check_name(name)
     limit = None if running in (None, "usual") else int(running)
     with open_store() as database:
+        if not database.read_sync(is_known, name):  # it may be a slip
+            click.echo(f"tenant {name} is new: it has no key and no job yet", err=True)
         database.write_sync(rooms.set_tenant, name, weight, limit, usual=running == "usual")
 
 

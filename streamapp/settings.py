@@ -142,7 +142,8 @@ class Settings(BrokerSettings, IntakeSettings, DeliverySettings):
             raise ValueError("STREAMAPP_DATABASE_URL must begin with sqlite:/// or postgresql://")
         if self.database_url.startswith("postgresql") and self.broker and not self.blob_url:
             raise ValueError(
-                "with PostgreSQL and a broker of its own, blob_url must say where every worker finds documents"
+                "with PostgreSQL and a broker of your own, STREAMAPP_BLOB_URL must say where every worker finds "
+                "documents"
             )
         return self
 

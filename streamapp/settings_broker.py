@@ -53,7 +53,7 @@ class BrokerSettings(BaseSettings):
     @field_validator("broker")
     @classmethod
     def _addresses(cls, value: str) -> str:
-        wrong = [part for part in value.split(",") if value and not re.fullmatch(r"\s*\S+:\d{1,5}\s*", part)]
+        wrong = [part for part in value.split(",") if value and not re.fullmatch(r"\s*[^\s/]+:\d{1,5}\s*", part)]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no host:port, such as localhost:9092")
         return value

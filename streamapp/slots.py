@@ -45,9 +45,11 @@ def reading(instance: str, address: str, topics: Iterable[str]) -> str:
 
 
 def home_id(folder: Path) -> str:
-    """The id of the home that the folder belongs to: random, made by whoever asks first, 12 hexadecimal digits."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / HOME_ID, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """The id of the home that the folder belongs to: random, made by whoever asks first, 12 hexadecimal digits.
+
+    Raises `ConfigurationError` for a home that can't be written.
+    """
+    descriptor = _opened(folder / HOME_ID)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # the workers of a home start together
         found = os.read(descriptor, 64).decode("ascii", "replace")
@@ -65,13 +67,12 @@ def home_id(folder: Path) -> str:
 def take_slot(folder: Path, role: str) -> int:
     """The first free slot of that role, held until the process ends; the same one when asked again.
 
-    Raises `ConfigurationError` when all are taken.
+    Raises `ConfigurationError` when all are taken, and for a home that can't be written.
     """
     if (folder, role) in _held:
         return _held[folder, role][0]
-    folder.mkdir(parents=True, exist_ok=True)
     for slot in range(SLOTS):
-        descriptor = os.open(folder / f"{role}-{slot}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = _opened(folder / f"{role}-{slot}.lock")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -80,3 +81,12 @@ def take_slot(folder: Path, role: str) -> int:
         _held[folder, role] = (slot, descriptor)
         return slot
     raise ConfigurationError(f"All {SLOTS} worker slots in {folder} are taken: that many workers share one home.")
+
+
+def _opened(file: Path) -> int:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        said = f"{file.parent} can't be written ({error.strerror}): set STREAMAPP_HOME to a folder that can."
+        raise ConfigurationError(said) from error

@@ -20,9 +20,10 @@ async def check_keys(ground: Ground) -> Sequence[Finding]:
     if settings.keys.startswith("off"):
         return [judged(settings, any_keys=False)]
     try:
-        return [judged(settings, **await aside(lambda: _there(settings.store_url)))]
+        there = await aside(lambda: _there(settings.store_url))
     except StoreUnavailable:
         return [skipped("Whether there are keys is not known: the store can't be read.")]
+    return [judged(settings, **there)]
 
 
 def judged(settings: Settings, *, any_keys: bool, usable: bool = True) -> Finding:
@@ -58,5 +59,7 @@ def _there(url: str) -> dict[str, bool]:
     if file is not None and not file.exists():
         return {"any_keys": False}
     with examine.opened(url) as connection:
+        if examine.revision(connection) is None:  # it has no tables yet, or none of ours
+            return {"any_keys": False}
         usable = any(row.stands for row in keys_of(connection))
         return {"any_keys": bool(any_key(connection)), "usable": usable}

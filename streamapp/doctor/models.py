@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from streamapp.doctor.finding import Finding, aside, ok, problem, skipped, warning
 from streamapp.doctor.ground import Ground
-from streamapp.errors import ConfigurationError
+from streamapp.errors import ConfigurationError, StoreUnavailable
+from streamapp.jobs.left import what_to_do
 from streamapp.settings import Settings
+from streamapp.store import examine as store
+from streamapp.store.jobs import open_by_task
 from streamapp.tasks.contract import Predictor
 from streamapp.tasks.registry import load_registry
 
@@ -29,6 +34,7 @@ async def check_models(ground: Ground, *, load: bool) -> Sequence[Finding]:
     found = [
         ok(f"Tasks: {', '.join(sorted(registry))}."),
         *await aside(lambda: [_weights(kind) for kind in registry.predictors.values()]),
+        *await aside(lambda: _left(ground.settings.store_url, registry)),
     ]
     if ground.settings.model_workers == 0:
         found.append(
@@ -48,6 +54,20 @@ def _weights(kind: type[Predictor[Any, Any, Any]]) -> Finding:
     except ConfigurationError as error:
         return problem(f"Predictor {kind.name}: {error}", "Until then its model worker does not start.")
     return ok(f"Predictor {kind.name}: {f'its weights are in {where}' if where else 'it names no weights'}.")
+
+
+def _left(url: str, tasks: Collection[str]) -> list[Finding]:
+    """Jobs of other tasks, as far as the store can be read: whether it can, another check says."""
+    try:
+        with store.opened(url) as connection:
+            waiting = {} if store.revision(connection) is None else open_by_task(connection)
+    except (StoreUnavailable, DBAPIError, OSError):
+        return []
+    return [
+        warning(f"{count} jobs of task {task} have not ended, and it is not offered here.", what_to_do(task))
+        for task, count in waiting.items()
+        if task not in tasks
+    ]
 
 
 async def _loaded() -> list[Finding]:

@@ -48,7 +48,7 @@ class LetterQuery(Query):
     """Which dead letters."""
 
     state: Literal["open", "redriven", "discarded", "all"] = Field("open", description="What has become of them.")
-    topic: str | None = Field(None, description="Of this topic.")
+    topic: str | None = Field(None, description="Of this topic; `email` and `webhook` are also what was given up.")
     job: str | None = Field(None, description="Of this job.")
     reason: str | None = Field(None, description="Whose reason holds these words.")
     cursor: str | None = Field(None, pattern="^[0-9]{1,18}$", description="`next` of the page before.")

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from streamapp.cancelling import cancelled
 from streamapp.jobs.insight import Insight
+from streamapp.jobs.left import warn_of_left
 from streamapp.jobs.offsets import Offsets
 from streamapp.jobs.publish import Publisher
 from streamapp.jobs.rewind import refuse_older_store
@@ -83,6 +84,7 @@ class JobsWorker:
         await asyncio.to_thread(migrate, self._database)
         if self.ready is not None:
             await self.ready()
+        await warn_of_left(self._database, self._registry)
         self._publisher.partitions = await provision(self._settings, self._registry.predictors)
         await refuse_older_store(self._settings, self._database)
         self._tasks.append(asyncio.create_task(self._workshop.warm(), name="workshop-warm"))

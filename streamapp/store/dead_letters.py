@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
-from streamapp.store.schema import clock
+from streamapp.store.schema import clock, deliveries
 from streamapp.store.sql import AnyRow, insert_or_ignore
 from streamapp.store.upkeep import dead_letters
 
@@ -49,7 +49,7 @@ class Filter:
     """Which dead letters are meant; what is None does not matter."""
 
     state: str | None = OPEN
-    topic: str | None = None
+    topic: str | None = None  # of messages that stood there, and of deliveries that were announced there
     job: str | None = None
     reason: str | None = None  # a part of it
     before: int | None = None  # ids below this one
@@ -120,7 +120,9 @@ def matching(connection: Connection, wanted: Filter, limit: int) -> Sequence[Any
     ]
     if wanted.topic is not None:  # with the deployment's prefix, or as the pages call it
         named = dead_letters.c.topic
-        conditions.append(or_(named == wanted.topic, named.endswith(f".{wanted.topic}", autoescape=True)))
+        of_kind = select(deliveries.c.id).where(deliveries.c.kind == wanted.topic.rpartition(".")[2])
+        its = (named == wanted.topic, named.endswith(f".{wanted.topic}", autoescape=True))
+        conditions.append(or_(*its, dead_letters.c.delivery.in_(of_kind)))
     if wanted.reason is not None:
         conditions.append(func.lower(dead_letters.c.reason).contains(wanted.reason.lower(), autoescape=True))
     if wanted.before is not None:

@@ -106,6 +106,12 @@ def overdue(connection: Connection, job_timeout_s: float, limit: int) -> Sequenc
     return connection.execute(select(*columns).where(active, or_(late, endless)).limit(limit)).all()
 
 
+def open_by_task(connection: Connection) -> dict[str, int]:
+    """How many jobs of each task have not ended."""
+    query = select(jobs.c.task, func.count()).where(jobs.c.status.in_(ACTIVE)).group_by(jobs.c.task)
+    return {task: count for task, count in connection.execute(query.order_by(jobs.c.task))}
+
+
 def waiting_for(connection: Connection) -> int:
     """Jobs that are not in a terminal state."""
     active = jobs.c.status.in_(ACTIVE)

@@ -47,6 +47,7 @@ def test_a_worker_understands_its_log_level(monkeypatch: pytest.MonkeyPatch, lev
         ("STREAMAPP_WEB_PORT", "70000", "65535"),
         ("STREAMAPP_BROKER", "nonsense", "'nonsense' is no host:port"),
         ("STREAMAPP_BROKER", "a:1,b", "'b' is no host:port"),
+        ("STREAMAPP_BROKER", "kafka://a:1", "'kafka://a:1' is no host:port"),
         ("STREAMAPP_IN_DOUBT", "guess", "it must be 'resend' or 'park'"),
         *(
             ("STREAMAPP_BLOB_URL", url, "it must begin with file:/// and name a folder, or with s3:// and name")
@@ -140,7 +141,7 @@ def test_a_right_value_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, variab
     ("fields", "said"),
     [
         ({"database_url": "mysql://x"}, "sqlite:/// or postgresql://"),
-        ({"database_url": "postgresql://x/y", "broker": "k:9092"}, "blob_url"),
+        ({"database_url": "postgresql://x/y", "broker": "k:9092"}, "STREAMAPP_BLOB_URL must say"),
     ],
 )
 def test_what_does_not_go_together_is_said(fields: dict[str, str], said: str) -> None:

@@ -77,6 +77,16 @@ def test_all_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         other.kill()
 
 
+@pytest.mark.parametrize("below", ["", "slots"])
+def test_a_home_that_can_t_be_written(below: str, tmp_path: Path) -> None:
+    """I expect one sentence that says why, and which variable to set."""
+    taken = tmp_path / "home"
+    taken.write_text("a file")
+    for ask in (home_id, lambda folder: take_slot(folder, "jobs")):
+        with pytest.raises(ConfigurationError, match=r"home.* can't be written \(.+\): set STREAMAPP_HOME to a folder"):
+            ask(taken / below)
+
+
 def test_an_instance_id_says_host_home_role_and_slot(tmp_path: Path) -> None:
     """I expect another one in another home, and the same one again in the same."""
     first = instance_id(tmp_path / "a", "jobs")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 
 from streamapp.doctor import api, broker, clock, configuration, disk, groups, keys, store, topics, versions
 from streamapp.doctor.finding import Finding
+from streamapp.doctor.ground import Ground
 from streamapp.doctor.groups import Group, behind
 from streamapp.doctor.topics import Topic
 from streamapp.jobs.offsets import Progress
@@ -238,3 +242,13 @@ def test_variables() -> None:
     assert "STREAMAPP_API_KEY" in first.said
     assert "STREAMAPP_SERVICE_HOST" in second.said
     assert "secret" not in f"{first} {second}"
+
+
+def test_keys_of_a_store_without_tables(tmp_path: Path) -> None:
+    """I expect a store that no worker has migrated to have no keys, and nothing to be called a fault of the check."""
+    file = tmp_path / "streamapp.db"
+    with closing(sqlite3.connect(file)) as made:
+        made.execute("create table others (id)")
+    ground = Ground(_settings(home=tmp_path, database_url=f"sqlite:///{file}", keys="required"), 10.0)
+    (found,) = asyncio.run(keys.check_keys(ground))
+    assert found.said == "Keys are required, and there are none."

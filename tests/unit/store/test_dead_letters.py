@@ -136,3 +136,13 @@ def test_a_topic_by_its_short_name(database: Database) -> None:
     for name in ("email", "streamapp.email"):
         (found,) = database.read_sync(dead_letters.matching, Filter(topic=name), 10)
         assert found.topic == "streamapp.email"
+
+
+@pytest.mark.parametrize(("topic", "found"), [("email", 1), ("streamapp.email", 1), ("webhook", 0), ("mail", 0)])
+def test_a_delivery_that_is_given_up_is_of_its_topic(database: Database, topic: str, found: int) -> None:
+    """I expect all e-mails that were given up to be found together, though no message of theirs is a dead letter."""
+    run = reserved(database)
+    due = database.write_sync(ledger.enter, run, "succeeded", "email", "a@example.org")
+    assert database.write_sync(ledger.claim, due.id, "token", 60.0, "resend")
+    assert database.write_sync(ledger.give_up, due.id, "token", "550 no such user")
+    assert len(database.read_sync(dead_letters.matching, Filter(topic=topic), 10)) == found

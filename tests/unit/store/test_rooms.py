@@ -90,10 +90,10 @@ def test_the_operators_command(database: Database, monkeypatch: pytest.MonkeyPat
         return result.output
 
     assert told("list") == "None.\n"
-    told("set", "ben", "--weight", "2.5")
+    assert "tenant ben is new" in told("set", "ben", "--weight", "2.5")
     running(database, tenant="ben")
     assert "weight 2.5  1 running of 7 at most  0 queued" in told("list")
-    told("set", "ben", "--running", "3")
+    assert told("set", "ben", "--running", "3") == ""
     assert "weight 2.5  1 running of 3 at most" in told("list")
     told("set", "ben", "--running", "0", "--weight", "1")
     assert "weight 1  1 running of any number" in told("list")
