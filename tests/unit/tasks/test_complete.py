@@ -89,6 +89,7 @@ def test_nothing_is_lacking() -> None:
     "cost",
     [
         len,
+        max,
         lambda self, ready, scale=1: 1,
         lambda *_: 1,
         staticmethod(lambda ready: 1),
