@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from streamapp.cli_api import client_of, url_option
 from streamapp.cli_each import each
 from streamapp.cli_values import Deadline, Several, Time, counted, first_line
 from streamapp.resources import JobResource
+
+if TYPE_CHECKING:
+    from streamapp.client import Client
 
 __all__ = ["audit", "jobs"]
 
@@ -70,15 +73,31 @@ def jobs(
 
 
 @jobs.command()
-@click.argument("chosen", nargs=-1, required=True, metavar="ID…")
+@click.argument("chosen", nargs=-1, metavar="[ID]…")
+@click.option("--task", metavar="NAME", help="All of this task, for which an admin's key is needed.")
 @url_option
-def cancel(chosen: tuple[str, ...], url: str | None) -> None:
+def cancel(chosen: tuple[str, ...], task: str | None, url: str | None) -> None:
     """Cancel jobs that have not ended.
 
     Those that have stay as they are. Each is tried; the exit code is 1 where one can't be cancelled.
     """
+    if bool(chosen) == (task is not None):
+        raise click.UsageError("Name IDs, or a task with --task: one of them.")
     with client_of(url) as client:
         each(chosen, lambda job_id: client.cancel(job_id).status)
+        if task is not None:
+            click.echo(f"{counted(_cancel_all(client, task), 'job')} cancelled")
+
+
+def _cancel_all(client: Client, task: str) -> int:
+    changed = 0
+    place: dict[str, str] = {}
+    while True:
+        page = client.post("/v1/jobs/cancel", {"task": task, **place})
+        changed += int(page["changed"])
+        if page["next"] is None:
+            return changed
+        place = {"cursor": page["next"]}
 
 
 @jobs.command()

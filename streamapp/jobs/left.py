@@ -24,4 +24,4 @@ async def warn_of_left(database: Database, tasks: Collection[str]) -> None:
 
 def what_to_do(task: str) -> str:
     """The advice, in a sentence."""
-    return f"Offer it again, or end them with `streamapp jobs cancel --task {task}`."
+    return f"Offer it again, or end them: `streamapp jobs cancel --task {task}`, with an admin's key of each tenant."

@@ -158,3 +158,25 @@ def test_a_line_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line.rpartition("  ")[2] for line in lines[::2]] == ["the first …", "only one"]
     assert lines[1].endswith(" dead, 2 attempts: 550 no …")
     assert len(lines) == 3
+
+
+def test_all_of_a_task_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I expect page after page, until there are no more, and how many there were."""
+    got: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        got.append((request.url.path, json.loads(request.content)))
+        return httpx.Response(200, json={"changed": 2, "next": "more" if len(got) == 1 else None})
+
+    monkeypatch.setattr(cli_jobs, "client_of", lambda _: Client(URL, transport=httpx.MockTransport(answer)))
+    told = run("cancel", "--task", "gone")
+    assert (told.exit_code, told.output) == (0, "4 jobs cancelled\n")
+    path = "/v1/jobs/cancel"
+    assert got == [(path, {"task": "gone"}), (path, {"task": "gone", "cursor": "more"})]
+
+
+@pytest.mark.parametrize("words", [[], [ID, "--task", "gone"]])
+def test_what_to_cancel_is_said_once(asked: list[httpx.Request], words: list[str]) -> None:
+    """I expect nothing to be sent where it is not clear which are meant."""
+    assert run("cancel", *words).exit_code == 2
+    assert not asked

@@ -27,7 +27,7 @@ async def test_a_worker_says_what_nobody_will_finish(database: Database, caplog:
         await warn_of_left(database, {"here"})
     (line,) = caplog.messages
     assert "jobs of task gone that have not ended: 2" in line
-    assert "streamapp jobs cancel --task gone" in line
+    assert "streamapp jobs cancel --task gone`, with an admin's key" in line
 
 
 def test_doctor_says_it_too(database: Database, tmp_path: Path) -> None:
