@@ -221,7 +221,7 @@ def test_so_many_are_received_at_a_time(running: Deployment) -> None:
         ([part("task", b"places"), part("email", b"nobody")], 422, "email"),
         ([part("task", b"places"), part("params", b'{"no": 1}')], 422, "params.no"),
         ([part("task", b"echo")], 415, "media_type"),
-        ([part("task", b"echo"), part("media_type", b"text/plain")], 422, "document"),
+        ([part("task", b"echo"), part("media_type", b"text/plain")], 422, "file"),
         ([part("task", b"places"), part("text", b"x" * (MiB + 1))], 413, "body"),
     ],
 )
