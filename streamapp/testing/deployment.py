@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import email
 import email.policy
+import json
 import logging
 import os
 import signal
@@ -222,7 +223,17 @@ class Deployment:
                 return None
             return job if job["status"] in FINAL else None
 
-        return until(look, timeout_s, f"job {job_id} to end")
+        try:
+            return until(look, timeout_s, f"job {job_id} to end")
+        except TimeoutError as error:
+            said = self.log.read_text()[-SAID:] if self.log.exists() else ""
+            raise TimeoutError(f"{error}; it is {self._state(job_id)}; the end of the worker's log:\n{said}") from error
+
+    def _state(self, job_id: str) -> str:
+        try:
+            return json.dumps(self.job(job_id))
+        except (httpx.TransportError, AssertionError) as error:
+            return f"not known ({error!r})"
 
     def mails(self, count: int, timeout_s: float = 20.0) -> list[EmailMessage]:
         """What is in the mailbox, once there are `count` messages."""
