@@ -62,7 +62,8 @@ class Mail:
 def header(name: str, text: str) -> str:
     """A text of one line, without `=?`, as a header's value: folded, and encoded where that is needed (RFC 2047)."""
     plain = text.isascii() and all(len(word) <= WORD for word in text.split())
-    return Header(text, "us-ascii" if plain else "utf-8", LINE, name).encode()
+    folded = Header(text, "us-ascii" if plain else "utf-8", LINE, name)
+    return folded.encode(splitchars=" ")  # by itself it folds at a comma first, and what follows may be too long
 
 
 def mailbox(name: str, address: Address) -> str:

@@ -47,6 +47,7 @@ def with_header(name: str, value: str) -> bytes:
 @example("x" * 69)
 @example("x" * 200)
 @example("a " + "x" * 60 + " b" * 60)
+@example(", " + "0" * 60 + " " + "0" * 17)  # a comma is no better place to fold at
 def test_texts_of_headers_arrive(text: str) -> None:
     """I expect any line that was cleaned, in lines of at most 78 (RFC 5322, 2.1.1), and nothing but ASCII."""
     wire = with_header("Subject", header("Subject", text))
